@@ -1,0 +1,3 @@
+"""Loads the dojo's pytest plugin, so that plain `pytest` works anywhere in this repository."""
+
+pytest_plugins = ["dojo.plugin"]

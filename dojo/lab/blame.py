@@ -1,0 +1,61 @@
+"""Where in the learner's file something happens: frames of the learner's code, and nobody else's."""
+
+from __future__ import annotations
+
+import asyncio
+import linecache
+import traceback
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dojo.lab.world import World
+
+
+def place(path: str, line: int, name: str) -> str:
+    source = linecache.getline(path, line).strip()
+    return f"{Path(path).name}:{line} in {name}" + (f"\n    {source}" if source else "")
+
+
+def learner_frames(files: set[str], tb: TracebackType | None) -> list[traceback.FrameSummary]:
+    """The frames of a traceback that lie in one of the learner's `files`, outermost first."""
+    return [f for f in traceback.extract_tb(tb) if f.filename in files]
+
+
+def learner_line(files: set[str], frame: FrameType | None) -> str | None:
+    """The innermost line of one of the learner's `files` under `frame`, or None."""
+    while frame is not None:
+        if frame.f_code.co_filename in files:
+            return place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+        frame = frame.f_back
+    return None
+
+
+def waiting_tasks(world: World) -> str:
+    """One line a task: who waits, and on which line of the learner's file."""
+    lines = []
+    assert world.loop is not None
+    for task in asyncio.all_tasks(world.loop):
+        actor = world.actor_of(task)
+        where = None
+        frames = _await_chain(task)
+        for frame in reversed(frames):
+            if frame.f_code.co_filename in world.learner_files:
+                where = place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+                break
+        if where is not None and not actor.dead:
+            lines.append(f"  {actor.title} waits at {where}")
+    return "\n".join(sorted(lines)) or "  nobody is in your file; the test itself waits"
+
+
+def _await_chain(task: asyncio.Task[object]) -> list[FrameType]:
+    """The frames of a suspended task along its awaits, outermost first (Task.get_stack stops at the first)."""
+    frames: list[FrameType] = []
+    coro: object = task.get_coro()
+    while coro is not None:
+        frame = getattr(coro, "cr_frame", None) or getattr(coro, "gi_frame", None) or getattr(coro, "ag_frame", None)
+        if frame is not None:
+            frames.append(frame)
+        coro = getattr(coro, "cr_await", None) or getattr(coro, "gi_yieldfrom", None) or getattr(coro, "ag_await", None)
+    return frames

@@ -1,0 +1,184 @@
+"""redis-py connections whose every round trip is a step of the lab.
+
+The gate sits in the connection, below clients, pipelines, Lua scripts and redis-py's own ``Lock``: whatever a
+learner calls, one round trip is one atomic, schedulable, breakable step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import redis
+import redis.asyncio
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from dojo.lab.commands import footprint, joined, spelled, unpack
+
+if TYPE_CHECKING:
+    from dojo.lab.trace import Step
+    from dojo.lab.world import World
+
+
+def lost(message: str) -> Exception:
+    return RedisConnectionError(message)
+
+
+@dataclass
+class _Trip:
+    """One round trip that is under way: its step, and the replies still to come."""
+
+    step: Step
+    left: int
+    transaction: bool
+    replies: list[Any] = field(default_factory=list)
+
+    def take(self, reply: Any) -> bool:
+        """Note one reply; True when it was the last."""
+        self.replies.append(reply)
+        self.left -= 1
+        # Of MULTI … EXEC only EXEC's answer says what happened; the others are OK and QUEUED.
+        self.step.reply = reply if self.transaction or len(self.replies) == 1 else list(self.replies)
+        return self.left == 0
+
+
+def _trip(step: Step, commands: list[list[bytes]]) -> _Trip:
+    return _Trip(step, len(commands), commands[-1][0].upper() == b"EXEC")
+
+
+class _GatedAsync:
+    """Mixed into a ``redis.asyncio`` connection class."""
+
+    def __init__(self, *, world: World, **options: Any) -> None:
+        self._world = world
+        self._trip: _Trip | None = None
+        self._greeting = False
+        super().__init__(**options)
+
+    async def on_connect(self) -> None:
+        self._greeting = True
+        try:
+            await super().on_connect()  # type: ignore[misc]
+        finally:
+            self._greeting = False
+
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        if self._greeting:
+            await super().send_packed_command(command, check_health)  # type: ignore[misc]
+            return
+        world = self._world
+        commands = unpack(joined(command))
+        self._end_trip()
+        step = await world.enter(spelled(commands), footprint(commands), lost)
+        try:
+            world.server.arrive()
+            await super().send_packed_command(command, check_health)  # type: ignore[misc]
+        except RedisConnectionError as error:
+            step.note = str(error)
+            raise
+        self._trip = _trip(step, commands)
+        world.wire.in_flight += 1
+        if world.faulted(step):
+            # The request must have been applied before anybody can die of it or lose its reply.
+            while self._trip is not None:
+                try:
+                    await self.read_response()
+                except redis.ResponseError:
+                    continue  # an error reply is a reply; the fault decides what the caller sees
+            await self.disconnect()
+            await world.leave(step, lost)
+
+    async def read_response(self, *args: Any, **options: Any) -> Any:
+        trip = self._trip
+        if trip is None:
+            return await super().read_response(*args, **options)  # type: ignore[misc]
+        try:
+            reply = await super().read_response(*args, **options)  # type: ignore[misc]
+        except redis.ResponseError as error:
+            self._take(trip, error)
+            raise
+        except BaseException:
+            self._end_trip()
+            raise
+        self._take(trip, reply)
+        return reply
+
+    def _take(self, trip: _Trip, reply: Any) -> None:
+        if trip.take(reply):
+            self._end_trip()
+
+    def _end_trip(self) -> None:
+        if self._trip is not None:
+            self._trip = None
+            self._world.wire.in_flight -= 1
+
+
+class _GatedSync:
+    """Mixed into a ``redis`` connection class."""
+
+    def __init__(self, *, world: World, **options: Any) -> None:
+        self._world = world
+        self._trip: _Trip | None = None
+        self._greeting = False
+        super().__init__(**options)
+
+    def on_connect(self) -> None:
+        self._greeting = True
+        try:
+            super().on_connect()  # type: ignore[misc]
+        finally:
+            self._greeting = False
+
+    def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        if self._greeting:
+            super().send_packed_command(command, check_health)  # type: ignore[misc]
+            return
+        world = self._world
+        commands = unpack(joined(command))
+        self._trip = None
+        step = world.enter_sync(spelled(commands), footprint(commands), lost)
+        try:
+            world.server.arrive()
+            super().send_packed_command(command, check_health)  # type: ignore[misc]
+        except RedisConnectionError as error:
+            step.note = str(error)
+            raise
+        self._trip = _trip(step, commands)
+        if world.faulted(step):
+            while self._trip is not None:
+                try:
+                    self.read_response()
+                except redis.ResponseError:
+                    continue
+            self.disconnect()
+            world.leave_sync(step, lost)
+
+    def read_response(self, *args: Any, **options: Any) -> Any:
+        trip = self._trip
+        if trip is None:
+            return super().read_response(*args, **options)  # type: ignore[misc]
+        try:
+            reply = super().read_response(*args, **options)  # type: ignore[misc]
+        except redis.ResponseError as error:
+            self._take(trip, error)
+            raise
+        except BaseException:
+            self._trip = None
+            raise
+        self._take(trip, reply)
+        return reply
+
+    def _take(self, trip: _Trip, reply: Any) -> None:
+        if trip.take(reply):
+            self._trip = None
+
+
+_GATED: dict[type[Any], type[Any]] = {}
+
+
+def gated(base: type[Any]) -> type[Any]:
+    """The gated form of a redis-py (or fakeredis) connection class."""
+    if base not in _GATED:
+        mixin = _GatedAsync if issubclass(base, redis.asyncio.connection.AbstractConnection) else _GatedSync
+        _GATED[base] = type(f"Gated{base.__name__}", (mixin, base), {})
+    return _GATED[base]

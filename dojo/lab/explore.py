@@ -1,0 +1,241 @@
+"""Running a test again: once per schedule, once per fault.
+
+The search replays prefixes with iterative preemption bounding (Musuvathi & Qadeer, "Iterative context
+bounding", PLDI 2007): all schedules without a forced switch come first, then those with one, then two. So the
+first failure found has the fewest switches, and of those the earliest, which is the one that a person understands.
+"""
+
+from __future__ import annotations
+
+import gc
+import inspect
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, overload
+
+from dojo.lab.faults import ALL_KINDS, Fault, check_kind, parse_fault
+from dojo.lab.lab import Lab
+from dojo.lab.loop import run_async
+from dojo.lab.modules import Learner
+from dojo.lab.schedule import Plan, SleepSet
+from dojo.lab.servers import Backend
+from dojo.lab.trace import independent
+from dojo.lab.watchdog import watchdog
+from dojo.lab.world import World
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Explore:
+    """How far to search."""
+
+    preemptions: int = 2
+    """Forced switches in one schedule. Two find nearly every bug that two or three callers can have."""
+    max_runs: int = 2000
+    reduce: bool = False
+    """Skip schedules that differ only in the order of independent steps: for proofs with a high bound."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Which faults, at every step of which actor."""
+
+    kinds: tuple[str, ...] = ALL_KINDS
+    actor: str = "A"
+
+
+@dataclass
+class Run:
+    """One run of a test, finished."""
+
+    plan: Plan
+    lab: Lab
+    error: BaseException | None = None
+
+    @property
+    def world(self) -> World:
+        return self.lab.world
+
+    @property
+    def token(self) -> str:
+        """What ``--schedule`` takes to see this very run again; empty if there is only one."""
+        schedule = self.world.scheduler.schedule
+        if self.plan.fault is None:
+            return schedule
+        return f"{self.plan.fault}/{schedule}" if self.plan.prefix else str(self.plan.fault)
+
+
+@dataclass
+class Session:
+    """All runs of one test."""
+
+    runs: int = 0
+    failed: Run | None = None
+    capped: bool = False
+    """Whether runs were left out because of `max_runs`: then passing proves less than it says."""
+    last: Run | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A test that can be run again and again."""
+
+    test: Callable[..., Any]
+    arguments: Mapping[str, Any]
+    backend: Backend
+    learner: Learner | None = None
+
+    def run(self, plan: Plan) -> Run:
+        """Run once in a fresh world. Never raises for what the test or the learner's code does."""
+        world = World(self.backend, plan)
+        lab = Lab(world, self.learner)
+        run = Run(plan, lab)
+        if self.learner is not None:
+            world.learner_files.add(str(self.learner.path))
+        try:
+            with world.installed(), watchdog(world.learner_files, world.close):
+                if self.learner is None:
+                    self._body(lab)
+                else:
+                    with self.learner.fresh():
+                        self._body(lab)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - the report decides what it means
+            run.error = error
+        return run
+
+    def _body(self, lab: Lab) -> None:
+        result = self.test(lab=lab, **self.arguments)
+        if inspect.iscoroutine(result):
+            run_async(lab.world, result)
+
+
+@overload
+def explore(test: F) -> F: ...
+@overload
+def explore(*, preemptions: int = 2, max_runs: int = 2000, reduce: bool = False) -> Callable[[F], F]: ...
+def explore(test: F | None = None, **options: Any) -> F | Callable[[F], F]:
+    """Run the test once per schedule of its racing actors."""
+
+    def mark(function: F) -> F:
+        function.__dojo_explore__ = Explore(**options)  # type: ignore[attr-defined]
+        return function
+
+    return mark if test is None else mark(test)
+
+
+@overload
+def sweep(test: F) -> F: ...
+@overload
+def sweep(*, kinds: tuple[str, ...] = ALL_KINDS, actor: str = "A") -> Callable[[F], F]: ...
+def sweep(test: F | None = None, **options: Any) -> F | Callable[[F], F]:
+    """Run the test cleanly once, and then once per fault at each step of one actor."""
+    for kind in options.get("kinds", ()):
+        check_kind(kind)
+
+    def mark(function: F) -> F:
+        function.__dojo_sweep__ = Sweep(**options)  # type: ignore[attr-defined]
+        return function
+
+    return mark if test is None else mark(test)
+
+
+def conduct(experiment: Experiment, replay: str | None = None) -> Session:
+    """Run a test as its decorators say, up to the first failing run; or replay one run."""
+    searching: Explore | None = getattr(experiment.test, "__dojo_explore__", None)
+    sweeping: Sweep | None = getattr(experiment.test, "__dojo_sweep__", None)
+    session = Session()
+    if searching is None and sweeping is None:
+        _note(session, experiment.run(Plan()))
+        return session
+    if replay is not None:
+        _note(session, experiment.run(parse_plan(replay)))
+        return session
+    collecting = gc.isenabled()
+    gc.disable()  # worth a third of the throughput; the objects of a run die by reference count, mostly
+    try:
+        for fault in _faults(session, experiment, sweeping):
+            if searching is None:
+                _note(session, experiment.run(Plan(fault=fault)))
+            else:
+                _search(session, experiment, searching, fault)
+            if session.failed or session.capped:
+                break
+    finally:
+        if collecting:
+            gc.enable()
+    return session
+
+
+def parse_plan(text: str) -> Plan:
+    """Read what ``--schedule`` takes: ``ABBA``, ``A2:lost-reply`` or ``A2:lost-reply/ABBA``."""
+    first, _, rest = text.partition("/")
+    fault = parse_fault(first)
+    return Plan(prefix=tuple(rest if fault else first), fault=fault)
+
+
+def _note(session: Session, run: Run) -> None:
+    session.runs += 1
+    session.last = run
+    if run.error is not None:
+        session.failed = run
+    if session.runs % 500 == 0:
+        gc.collect()
+
+
+def _faults(session: Session, experiment: Experiment, sweeping: Sweep | None) -> Iterator[Fault | None]:
+    yield None
+    if sweeping is None or session.last is None:
+        return
+    # How many steps there are is known from the clean run that the caller has just made.
+    actors = {a.letter: a for a in session.last.world.actors}
+    if sweeping.actor not in actors:
+        return
+    for step in range(actors[sweeping.actor].steps):
+        for kind in sweeping.kinds:
+            yield Fault(sweeping.actor, step, kind)
+
+
+def _search(session: Session, experiment: Experiment, options: Explore, fault: Fault | None) -> None:
+    waiting: dict[int, deque[tuple[tuple[str, ...], SleepSet]]] = {0: deque([((), {})])}
+    for bound in range(options.preemptions + 1):
+        work = waiting.pop(bound, deque())
+        while work:
+            if session.runs >= options.max_runs:
+                session.capped = True
+                return
+            prefix, sleeping = work.popleft()
+            run = experiment.run(Plan(prefix, fault, sleeping if options.reduce else None))
+            _note(session, run)
+            if run.error is not None:
+                return
+            for cost, branch in _branches(run, len(prefix), options):
+                (work if cost <= bound else waiting.setdefault(cost, deque())).append(branch)
+
+
+def _branches(run: Run, fixed: int, options: Explore) -> Iterator[tuple[int, tuple[tuple[str, ...], SleepSet]]]:
+    """The prefixes that leave this run's path after its own prefix, each with its number of forced switches."""
+    scheduler = run.world.scheduler
+    picks = [choice.picked for choice in scheduler.choices]
+    switches = 0
+    for position, choice in enumerate(scheduler.choices):
+        forced = choice.previous in choice.enabled
+        asleep = choice.sleep_set or {}
+        redundant = scheduler.pruned and choice.enabled[choice.picked].key in asleep
+        if position >= fixed and not redundant:
+            tried = {choice.enabled[choice.picked].key: choice.enabled[choice.picked]}
+            for other in sorted(choice.enabled):
+                step = choice.enabled[other]
+                if other == choice.picked or step.key in asleep:
+                    continue
+                cost = switches + (forced and other != choice.previous)
+                if cost <= options.preemptions:
+                    sleep_set = (
+                        {k: s for k, s in {**asleep, **tried}.items() if independent(s, step)} if options.reduce else {}
+                    )
+                    yield cost, ((*picks[:position], other), sleep_set)
+                    tried[step.key] = step
+        switches += forced and choice.picked != choice.previous

@@ -1,0 +1,233 @@
+"""What a kata's tests see: the `lab` fixture."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import redis as redis_py
+import redis.asyncio as redis_asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from dojo.lab.connections import gated
+from dojo.lab.errors import LabError
+from dojo.lab.outcome import Outcome
+from dojo.lab.servers import Server, connection_options
+from dojo.lab.threads import ThreadActor, ThreadGroup
+from dojo.lab.trace import Access, Actor
+from dojo.lab.verdict import Failure, one_line, same, shown
+from dojo.lab.world import World
+
+if TYPE_CHECKING:
+    from dojo.lab.modules import Learner
+
+T = TypeVar("T")
+
+
+def broken(message: str) -> Exception:
+    """What a client of a fake raises when its connection breaks, unless the fake says otherwise."""
+    return ConnectionError(message)
+
+
+class Lab:
+    """One world, seen from a test. Each run of a test (schedule, fault, example) gets a fresh one."""
+
+    def __init__(self, world: World, learner: Learner | None = None) -> None:
+        self.world = world
+        self._learner = learner
+        self.story = ""
+
+    # the story for the report
+
+    def scenario(self, text: str) -> None:
+        """One line above the timeline: what this test sets up."""
+        self.story = text
+
+    def note(self, text: str) -> None:
+        """Add a line to the timeline."""
+        self.world.trace.note(self.world.actor, self.world.clock.elapsed, text)
+
+    # the learner's code
+
+    def process(self) -> Any:
+        """The learner's module, loaded once more: what another operating-system process would hold.
+
+        Module-level state is not shared between two processes, so a module-level lock must not pass for a
+        distributed one.
+        """
+        if self._learner is None:
+            raise LabError("this test belongs to no kata, so there is no learner's module to load")
+        module: ModuleType = self._learner.load()
+        return module
+
+    # time
+
+    @property
+    def now(self) -> float:
+        """Seconds since this world began."""
+        return self.world.clock.elapsed
+
+    def step_wall_clock(self, seconds: float) -> None:
+        """Step the wall clock, as NTP does; monotonic time and the server's expiry do not notice on a real host.
+
+        The server of this lab lives on the same host, so its TTLs follow the wall clock, as Redis' do.
+        """
+        self.world.clock.step_wall(seconds)
+
+    # the server
+
+    @property
+    def server(self) -> Server:
+        """Inspection of the Redis server; nothing here is gated or traced."""
+        return self.world.server
+
+    def redis(self, *, retries: int = 0, **options: Any) -> redis_asyncio.Redis:
+        """An asynchronous redis-py client whose round trips are steps of this world.
+
+        `retries` defaults to none (redis-py 8 itself retries 10 times), so that a lost reply reaches the caller.
+        """
+        pool = redis_asyncio.ConnectionPool(
+            connection_class=gated(self.world.backend.async_connection),
+            retry=AsyncRetry(NoBackoff(), retries),
+            **self._connection(options),
+        )
+        self.world.pools.append(pool)
+        return redis_asyncio.Redis(connection_pool=pool)
+
+    def redis_sync(self, *, retries: int = 0, **options: Any) -> redis_py.Redis:
+        """The synchronous twin of `redis`."""
+        pool = redis_py.ConnectionPool(
+            connection_class=gated(self.world.backend.sync_connection),
+            retry=Retry(NoBackoff(), retries),
+            **self._connection(options),
+        )
+        self.world.on_close(pool.disconnect)
+        return redis_py.Redis(connection_pool=pool)
+
+    def _connection(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        return {"world": self.world, **connection_options(), **self.world.server.options, **options}
+
+    # actors
+
+    async def race(self, *calls: Awaitable[Any], names: Sequence[str] | None = None) -> list[Any]:
+        """Run all `calls` at once, each as its own actor; their values. The first error is raised."""
+        return [o.result() for o in await self.attempts(*calls, names=names)]
+
+    async def attempt(self, call: Awaitable[T], name: str | None = None) -> Outcome:
+        """Run one call as an actor that faults may strike; never raises."""
+        return (await self.attempts(call, names=[name] if name else None))[0]
+
+    async def attempts(self, *calls: Awaitable[Any], names: Sequence[str] | None = None) -> list[Outcome]:
+        """Like `race`, but errors and deaths are outcomes too."""
+        world, loop = self.world, asyncio.get_running_loop()
+        world.scheduler.racing = True
+        runs: list[tuple[asyncio.Task[Any], asyncio.Future[None]]] = []
+        for call, actor in zip(calls, self._actors(len(calls), names), strict=True):
+            context = contextvars.copy_context()
+            context.run(world.become, actor)
+            death: asyncio.Future[None] = loop.create_future()
+            task = loop.create_task(_awaited(call), context=context)
+            world.adopt(task, actor, death)
+            runs.append((task, death))
+        await asyncio.gather(*(asyncio.wait(run, return_when=asyncio.FIRST_COMPLETED) for run in runs))
+        return [_outcome(task) for task, _ in runs]
+
+    def race_sync(self, *calls: Callable[[], Any], names: Sequence[str] | None = None) -> list[Any]:
+        """Run all `calls` at once, each in its own thread under the scheduler; their values."""
+        return [o.result() for o in self.attempts_sync(*calls, names=names)]
+
+    def attempt_sync(self, call: Callable[[], Any], name: str | None = None) -> Outcome:
+        """Run one call as an actor that faults may strike; never raises."""
+        return self.attempts_sync(call, names=[name] if name else None)[0]
+
+    def attempts_sync(self, *calls: Callable[[], Any], names: Sequence[str] | None = None) -> list[Outcome]:
+        """Like `race_sync`, but errors and deaths are outcomes too."""
+        self.world.scheduler.racing = True
+        actors = self._actors(len(calls), names)
+        group = ThreadGroup(self.world, [ThreadActor(a, c) for a, c in zip(actors, calls, strict=True)])
+        self.world.adopt_group(group)
+        outcomes = group.run()
+        for outcome in outcomes:
+            if outcome.error is not None and not isinstance(outcome.error, Exception):
+                raise outcome.error
+        return outcomes
+
+    def _actors(self, count: int, names: Sequence[str] | None) -> list[Actor]:
+        if names is not None and len(names) != count:
+            raise LabError(f"{count} callers but {len(names)} names")
+        return [self.world.new_actor(names[i] if names else None, "caller") for i in range(count)]
+
+    # steps of fakes
+
+    async def call(self, text: str, apply: Callable[[], T], touches: Mapping[str, Access] | None = None) -> T:
+        """A traced, schedulable, breakable step: `apply()` happens atomically."""
+        return await self.world.call(text, apply, _keys(touches), broken)
+
+    def call_sync(self, text: str, apply: Callable[[], T], touches: Mapping[str, Access] | None = None) -> T:
+        """The synchronous twin of `call`."""
+        return self.world.call_sync(text, apply, _keys(touches), broken)
+
+    # verdicts
+
+    def expect(self, what: str, got: Any, expected: Any, *, trap: str) -> None:
+        """Demand that `got` equals `expected`, types included."""
+        if not same(got, expected):
+            raise Failure(expected=f"{what}: {shown(expected)}", got=f"{what}: {shown(got)}", trap=trap)
+
+    def require(self, ok: bool, *, expected: str, got: str, trap: str) -> None:
+        """Demand a condition that is no plain equality; `expected` and `got` are phrases."""
+        if ok is not True:
+            raise Failure(expected=expected, got=got, trap=trap)
+
+    @contextlib.contextmanager
+    def no_error(self, *, expected: str, trap: str) -> Iterator[None]:
+        """An exception that leaves this block breaks the rule."""
+        try:
+            yield
+        except (Failure, NotImplementedError):
+            raise
+        except Exception as error:
+            raise Failure(expected=expected, got=_told(error), trap=trap) from error
+
+    @contextlib.contextmanager
+    def raises(self, error: type[Exception], *, when: str, trap: str) -> Iterator[None]:
+        """Demand that this block raises `error`; `when` says in which situation."""
+        expected = f"{error.__name__} {when}"
+        try:
+            yield
+        except NotImplementedError:
+            raise
+        except Failure:
+            raise
+        except Exception as other:
+            if isinstance(other, error):
+                return
+            raise Failure(expected=expected, got=_told(other), trap=trap) from other
+        raise Failure(expected=expected, got=f"no exception {when}", trap=trap)
+
+
+def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {one_line(str(error))}"
+
+
+async def _awaited(call: Awaitable[T]) -> T:
+    return await call
+
+
+def _outcome(task: asyncio.Task[Any]) -> Outcome:
+    if not task.done():
+        return Outcome(died=True)
+    if task.cancelled():
+        return Outcome(error=asyncio.CancelledError())
+    error = task.exception()
+    return Outcome(error=error) if error is not None else Outcome(value=task.result())
+
+
+def _keys(touches: Mapping[str, Access] | None) -> dict[bytes, Access] | None:
+    return None if touches is None else {key.encode(): access for key, access in touches.items()}

@@ -1,0 +1,68 @@
+"""The learner's file, loaded afresh for each world and for each process of a world."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import CodeType, ModuleType
+
+
+@dataclass
+class Learner:
+    """One kata's implementation on disk, and the test module that has imported names from it."""
+
+    name: str
+    path: Path
+    test_module: ModuleType | None = None
+    _code: CodeType | None = field(default=None, repr=False)
+
+    def load(self) -> ModuleType:
+        """Execute the file once more, as another process would."""
+        if self._code is None:
+            self._code = compile(self.path.read_bytes(), str(self.path), "exec", dont_inherit=True)
+        module = ModuleType(self.name)
+        module.__file__ = str(self.path)
+        before = sys.modules.get(self.name)
+        # Decorators such as @dataclass look their module up by name while it is being executed.
+        sys.modules[self.name] = module
+        try:
+            exec(self._code, module.__dict__)
+        finally:
+            if before is not None:
+                sys.modules[self.name] = before
+        return module
+
+    @contextlib.contextmanager
+    def fresh(self) -> Iterator[None]:
+        """While this lasts, the test module's imported names are those of a fresh copy.
+
+        Without it a module-level lock or dict would carry over from one schedule to the next, and the same
+        schedule would no longer give the same run.
+        """
+        imported = sys.modules.get(self.name)
+        if imported is None or self.test_module is None:
+            yield
+            return
+        copy = self.load()
+        names = {id(value): name for name, value in vars(imported).items() if not name.startswith("__")}
+        test_globals = vars(self.test_module)
+        rebound = {
+            alias: value
+            for alias, value in test_globals.items()
+            if not alias.startswith("__") and id(value) in names and hasattr(copy, names[id(value)])
+        }
+        for alias, value in rebound.items():
+            test_globals[alias] = getattr(copy, names[id(value)])
+        aliases = [alias for alias, value in test_globals.items() if value is imported]
+        for alias in aliases:
+            test_globals[alias] = copy
+        sys.modules[self.name] = copy
+        try:
+            yield
+        finally:
+            sys.modules[self.name] = imported
+            test_globals.update(rebound)
+            test_globals.update(dict.fromkeys(aliases, imported))

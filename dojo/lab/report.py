@@ -1,0 +1,149 @@
+"""What a learner sees of a failing test: the rule, what their code did, what was expected, and where to look."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from dojo.lab.blame import learner_frames, place
+from dojo.lab.errors import Deadlock, Stuck
+from dojo.lab.explore import Session
+from dojo.lab.timeline import timeline
+from dojo.lab.verdict import Failure, one_line
+
+WIDTH = 100
+MAX_LINES = 24
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a kata test's docstring says: ``Rule 4. Two servers share one limit.``"""
+
+    number: int | None
+    text: str
+
+
+def rule_of(doc: str | None) -> Rule:
+    """Read a test's docstring; a test without a numbered rule is known by its first line."""
+    first = " ".join((doc or "").strip().split("\n\n")[0].split())
+    match = re.match(r"Rule (\d+)\.\s*(.*)", first)
+    return Rule(int(match[1]), match[2]) if match else Rule(None, first)
+
+
+@dataclass(frozen=True)
+class Report:
+    """One test's result, as data for tools and as text for people."""
+
+    rule: int | None
+    text: str
+    outcome: str
+    """``passed`` or ``failed``"""
+    kind: str = ""
+    """``failure`` (a rule is broken), ``error`` (the learner's exception), ``missing`` (not written yet),
+    ``deadlock``, ``never-finishes``, ``assert``"""
+    trap: str | None = None
+    expected: str | None = None
+    got: str | None = None
+    schedule: str | None = None
+    runs: int = 0
+    rendered: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def report(session: Session, rule: Rule, kata: str, file: Path) -> Report:
+    """Judge a finished session."""
+    run = session.failed
+    if run is None or run.error is None:
+        return Report(rule.number, rule.text, "passed", runs=session.runs)
+    error = run.error
+    told = _Told(session, rule, kata, file)
+    lines = [*told.heading(), "", *told.body(error), *told.footer()]
+    return Report(
+        rule.number,
+        rule.text,
+        "failed",
+        kind=kind_of(error),
+        trap=error.trap if isinstance(error, Failure) else None,
+        expected=error.expected if isinstance(error, Failure) else None,
+        got=error.got if isinstance(error, Failure) else None,
+        schedule=run.token or None,
+        runs=session.runs,
+        rendered="\n".join(lines),
+    )
+
+
+def kind_of(error: BaseException) -> str:
+    if isinstance(error, Failure):
+        return "failure"
+    if isinstance(error, NotImplementedError):
+        return "missing"
+    if isinstance(error, Deadlock):
+        return "deadlock"
+    if isinstance(error, Stuck):
+        return "never-finishes"
+    return "assert" if isinstance(error, AssertionError) else "error"
+
+
+class _Told:
+    def __init__(self, session: Session, rule: Rule, kata: str, file: Path) -> None:
+        assert session.failed is not None
+        self._session = session
+        self._run = session.failed
+        self._rule = rule
+        self._kata = kata
+        self._file = file
+
+    def heading(self) -> list[str]:
+        number = f"Rule {self._rule.number}  " if self._rule.number is not None else ""
+        title = f"{number}{self._rule.text}"
+        room = WIDTH - len(self._file.name)
+        lines = [f"{title:<{room}}{self._file.name}" if len(title) < room else title]
+        context = [c for c in (self._run.lab.story, self._which_run()) if c]
+        if context:
+            lines.append(f"  {'; '.join(context)}")
+        return lines
+
+    def _which_run(self) -> str:
+        run = self._run
+        if not run.token:
+            return ""
+        fault = f"{run.plan.fault.story}; " if run.plan.fault else ""
+        return f"{fault}run {self._session.runs}, replay with --schedule {run.token}"
+
+    def body(self, error: BaseException) -> list[str]:
+        if isinstance(error, NotImplementedError):
+            frames = learner_frames(self._run.world.learner_files, error.__traceback__)
+            where = f" ({self._file.name}:{frames[-1].lineno} in {frames[-1].name})" if frames else ""
+            return [f"  not written yet{where}"]
+        verdict = self._verdict(error)
+        room = MAX_LINES - len(verdict) - 6
+        picture = timeline(self._run.world.trace, width=WIDTH, max_rows=max(4, min(14, room - 2)))
+        return [*picture, *([""] if picture else []), *verdict]
+
+    def _verdict(self, error: BaseException) -> list[str]:
+        if isinstance(error, Failure):
+            lines = [f"  expected  {error.expected}", f"  got       {error.got}"]
+            if error.__cause__ is not None:
+                lines += [f"            {line}" for line in self._own_lines(error.__cause__)]
+            return [*lines, f"  trap      {error.trap}     README.md#{error.trap}"]
+        if isinstance(error, Stuck):
+            return [f"  {line}" for line in str(error).splitlines()]
+        if isinstance(error, AssertionError):
+            return [f"  {line}" for line in str(error).splitlines()] or ["  an assertion of the test failed"]
+        return [f"  raised    {type(error).__name__}: {one_line(str(error))}",
+                *(f"            {line}" for line in self._own_lines(error))]  # fmt: skip
+
+    def _own_lines(self, error: BaseException) -> list[str]:
+        frames = learner_frames(self._run.world.learner_files, error.__traceback__)
+        if not frames:
+            last = traceback.extract_tb(error.__traceback__)[-1:]
+            return [f"at {place(f.filename, f.lineno or 0, f.name)}" for f in last if f.filename.endswith(".py")][:1]
+        return [line for f in frames[-2:] for line in f"at {place(f.filename, f.lineno or 0, f.name)}".splitlines()]
+
+    def footer(self) -> list[str]:
+        return ["", f"  next      dojo hint {self._kata}"]

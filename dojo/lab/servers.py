@@ -1,0 +1,137 @@
+"""The Redis server of a world: a fake in memory, a private Valkey, or a server that somebody else runs.
+
+All three show the same face to the lab: connection classes with their options, a clock that follows the world's,
+and inspection that is neither gated nor traced.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Protocol
+
+import redis
+from fakeredis import FakeServer
+from fakeredis._clients._async import FakeAsyncRedisConnection
+from fakeredis._clients._sync import FakeRedisConnection
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+if TYPE_CHECKING:
+    from dojo.lab.clock import Clock
+
+
+class Backend(Protocol):
+    """Where the worlds of one test session keep their keys."""
+
+    label: str
+    remote: bool
+    """Whether commands travel over a real socket."""
+    async_connection: type[Any]
+    sync_connection: type[Any]
+
+    def fresh(self, clock: Clock) -> dict[str, Any]:
+        """Empty the server for a new world; returns the connection options to reach it."""
+
+    def keep_up(self, clock: Clock) -> None:
+        """Bring the server's clock to the world's; called before each command."""
+
+    def close(self) -> None:
+        """Stop whatever was started."""
+
+
+class FakeBackend:
+    """fakeredis: no process, no socket; time is the interpreter's, which the world's clock has replaced."""
+
+    label = "fake"
+    remote = False
+    async_connection: type[Any] = FakeAsyncRedisConnection
+    sync_connection: type[Any] = FakeRedisConnection
+
+    def fresh(self, clock: Clock) -> dict[str, Any]:
+        return {"server": FakeServer(version=(7,))}
+
+    def keep_up(self, clock: Clock) -> None:
+        """The fake reads the world's clock itself."""
+
+    def close(self) -> None:
+        """There is nothing to stop."""
+
+
+def open_backend(choice: str) -> Backend:
+    """The backend that ``--redis`` names: ``fake``, ``valkey`` or a URL.
+
+    Raises LabError, at once and once, if it cannot be had.
+    """
+    if choice == "fake":
+        return FakeBackend()
+    from dojo.lab import real_servers  # only here: it imports what the fake does not need
+
+    return real_servers.open_real(choice)
+
+
+class Server:
+    """One world's server, as tests inspect it. Nothing here is a step: no gate, no trace, no fault."""
+
+    def __init__(self, backend: Backend, clock: Clock) -> None:
+        self._backend = backend
+        self._clock = clock
+        self._down = False
+        self.options = backend.fresh(clock)
+        self._raw: redis.Redis | None = None
+
+    @property
+    def raw(self) -> redis.Redis:
+        """A plain synchronous client (bytes in, bytes out)."""
+        if self._raw is None:
+            pool = redis.ConnectionPool(
+                connection_class=self._backend.sync_connection, **connection_options(), **self.options
+            )
+            self._raw = redis.Redis(connection_pool=pool)
+        self._backend.keep_up(self._clock)
+        return self._raw
+
+    def keys(self) -> list[bytes]:
+        """All keys, sorted."""
+        return sorted(key for key in self.raw.scan_iter(count=10_000) if isinstance(key, bytes))
+
+    def ttl(self, key: str | bytes) -> float | None:
+        """Seconds left to live; None for a key without TTL; KeyError if there is no such key."""
+        left = self.raw.pttl(key)
+        if left == -2:
+            raise KeyError(key)
+        return None if left == -1 else left / 1000
+
+    def keys_without_ttl(self) -> list[bytes]:
+        return [key for key in self.keys() if self.raw.pttl(key) == -1]
+
+    def memory(self, key: str | bytes) -> int:
+        """How many elements a key holds (1 for a string, 0 if absent)."""
+        kind: Any = self.raw.type(key)
+        count = {b"zset": self.raw.zcard, b"list": self.raw.llen, b"set": self.raw.scard, b"hash": self.raw.hlen,
+                 b"stream": self.raw.xlen}.get(kind)  # fmt: skip
+        return int(count(key)) if count else int(kind != b"none")
+
+    @contextlib.contextmanager
+    def outage(self) -> Iterator[None]:
+        """While this lasts, every command of every client raises ConnectionError."""
+        self._down = True
+        try:
+            yield
+        finally:
+            self._down = False
+
+    def arrive(self) -> None:
+        """A command of a client arrives."""
+        if self._down:
+            raise RedisConnectionError("connection refused (outage)")
+        self._backend.keep_up(self._clock)
+
+    def close(self) -> None:
+        if self._raw is not None:
+            self._raw.connection_pool.disconnect()
+            self._raw = None
+
+
+def connection_options() -> dict[str, Any]:
+    """What every connection of the lab has in common: RESP2, no greeting chatter, no hidden retry, no real timeout."""
+    return {"protocol": 2, "driver_info": None, "socket_timeout": None, "socket_connect_timeout": None}

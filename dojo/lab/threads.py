@@ -1,0 +1,205 @@
+"""Synchronous actors: real threads under a baton, so that exactly one runs at a time.
+
+The same gates and the same scheduler as for tasks. A thread gives the baton back at each gate, at each
+``time.sleep`` and at its end; if it does not come back, the thread blocks on something that the lab does not
+control, and that is reported with the line.
+"""
+
+from __future__ import annotations
+
+import _thread
+import contextvars
+import ctypes
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dojo.lab.blame import learner_line
+from dojo.lab.errors import Deadlock, NeverFinishes, ProcessDied, Stuck
+from dojo.lab.outcome import Outcome
+from dojo.lab.trace import Actor, Step
+
+if TYPE_CHECKING:
+    from dojo.lab.world import World
+
+BATON_PATIENCE_S = 5.0
+"""Real seconds that one actor may compute between two gates."""
+
+MAX_WAKES = 20_000
+
+
+@dataclass(eq=False)
+class ThreadActor:
+    """One actor with the locks that hand it the baton and take it back."""
+
+    actor: Actor
+    body: Callable[[], Any]
+    baton: Any = field(default_factory=_thread.allocate_lock)
+    ident: int = 0
+    wake_ns: int | None = None
+    """Virtual time at which a sleeping actor goes on."""
+    outcome: Outcome | None = None
+
+    def __post_init__(self) -> None:
+        self.baton.acquire()
+
+
+class _Pool:
+    """Parked threads, reused: starting one costs more than a whole schedule."""
+
+    def __init__(self) -> None:
+        self._idle: list[_Worker] = []
+
+    def submit(self, job: Callable[[], None]) -> None:
+        worker = self._idle.pop() if self._idle else _Worker(self)
+        worker.job = job
+        worker.lock.release()
+
+    def give_back(self, worker: _Worker) -> None:
+        self._idle.append(worker)
+
+
+class _Worker:
+    def __init__(self, pool: _Pool) -> None:
+        self.lock = _thread.allocate_lock()
+        self.lock.acquire()
+        self.job: Callable[[], None] | None = None
+        self._pool = pool
+        threading.Thread(target=self._serve, daemon=True, name="dojo-actor").start()
+
+    def _serve(self) -> None:
+        while True:
+            self.lock.acquire()
+            job, self.job = self.job, None
+            assert job is not None
+            job()
+            del job
+            self._pool.give_back(self)
+
+
+_POOL = _Pool()
+_CURRENT: contextvars.ContextVar[tuple[ThreadGroup, ThreadActor] | None] = contextvars.ContextVar(
+    "dojo_thread_actor", default=None
+)
+
+
+def current() -> tuple[ThreadGroup, ThreadActor] | None:
+    """The group and actor whose thread this is; None in the test's own thread."""
+    return _CURRENT.get()
+
+
+class ThreadGroup:
+    """The actors of one race."""
+
+    def __init__(self, world: World, actors: list[ThreadActor]) -> None:
+        self._world = world
+        self._actors = {a.actor.letter: a for a in actors}
+        self._back = _thread.allocate_lock()
+        self._back.acquire()
+        self._frozen: list[ThreadActor] = []
+        self._wakes = 0
+
+    def run(self) -> list[Outcome]:
+        """Run everybody to the end (or death); outcomes in the order of the actors."""
+        for actor in self._actors.values():
+            self._start(actor)
+        for actor in self._actors.values():
+            self._resume(actor)
+        while any(a.outcome is None for a in self._actors.values()):
+            step = self._world.scheduler.next_step()
+            if step is not None:
+                self._world.release(step)
+                self._resume(self._actors[step.actor.letter])
+            else:
+                self._wake_next()
+        return [a.outcome for a in self._actors.values() if a.outcome is not None]
+
+    # called from the actors' threads
+
+    def pause_at(self, me: ThreadActor, step: Step) -> None:
+        self._world.scheduler.submit(step)
+        self._hand_back(me)
+
+    def sleep(self, me: ThreadActor, seconds: float) -> None:
+        me.wake_ns = self._world.clock.elapsed_ns + max(0, round(seconds * 1e9))
+        self._hand_back(me)
+
+    def freeze(self, me: ThreadActor) -> None:
+        """The process died: stop here for ever; the thread unwinds only when the world is disposed of."""
+        me.outcome = Outcome(died=True)
+        self._frozen.append(me)
+        self._hand_back(me)
+        raise ProcessDied
+
+    def dispose(self) -> None:
+        for actor in [*self._frozen, *(a for a in self._actors.values() if a.outcome is None)]:
+            actor.outcome = actor.outcome or Outcome(died=True)
+            actor.baton.release()
+            self._back.acquire(timeout=BATON_PATIENCE_S)
+        self._frozen.clear()
+
+    # the baton
+
+    def _hand_back(self, me: ThreadActor) -> None:
+        self._back.release()
+        me.baton.acquire()
+        if self._world.closed:
+            raise ProcessDied
+
+    def _start(self, actor: ThreadActor) -> None:
+        context = contextvars.copy_context()
+
+        def job() -> None:
+            actor.ident = _thread.get_ident()
+            actor.baton.acquire()
+            context.run(self._body, actor)
+            self._back.release()
+
+        _POOL.submit(job)
+
+    def _body(self, actor: ThreadActor) -> None:
+        _CURRENT.set((self, actor))
+        self._world.become(actor.actor)
+        if self._world.closed:
+            return
+        try:
+            outcome = Outcome(value=actor.body())
+        except ProcessDied:
+            outcome = Outcome(died=True)
+        except BaseException as error:  # noqa: BLE001 - handed over to the test's thread, which re-raises it
+            outcome = Outcome(error=error)
+        if actor.outcome is None:
+            actor.outcome = outcome
+
+    def _resume(self, actor: ThreadActor) -> None:
+        actor.baton.release()
+        if not self._back.acquire(timeout=BATON_PATIENCE_S):
+            frame = sys._current_frames().get(actor.ident)
+            where = learner_line(self._world.learner_files, frame) or "outside your file"
+            _interrupt(actor.ident)
+            raise NeverFinishes(
+                f"{actor.actor.title} neither goes on nor ends: it computes without end, or blocks on something that "
+                f"is no server (a threading.Lock that another caller holds?)\n  {where}"
+            )
+
+    def _wake_next(self) -> None:
+        sleeping = [a for a in self._actors.values() if a.wake_ns is not None and a.outcome is None]
+        if not sleeping:
+            raise Deadlock("every caller waits for ever")
+        self._wakes += 1
+        if self._wakes > MAX_WAKES:
+            raise NeverFinishes(
+                f"never finishes: slept {MAX_WAKES:,} times in {self._world.clock.elapsed:,.0f} virtual seconds"
+            )
+        actor = min(sleeping, key=lambda a: (a.wake_ns, a.actor.letter))
+        assert actor.wake_ns is not None
+        self._world.clock.advance_ns(max(0, actor.wake_ns - self._world.clock.elapsed_ns))
+        actor.wake_ns = None
+        self._resume(actor)
+
+
+def _interrupt(ident: int) -> None:
+    """Raise in a thread that will not stop by itself; without this it would burn a core until the process ends."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(Stuck))

@@ -1,0 +1,97 @@
+"""Draws a trace: one column an actor, virtual time in front."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dojo.lab.trace import NO_REPLY, Actor, Step, Trace
+from dojo.lab.verdict import shown
+
+INDENT = "  "
+TIME_WIDTH = 12
+MAX_COLUMNS = 3
+"""More actors than this stand in one column, each line with its name."""
+
+
+def timeline(trace: Trace, *, width: int = 100, max_rows: int = 14) -> list[str]:
+    """The lines of the picture; long histories are elided in the middle."""
+    entries = trace.entries
+    actors = list(dict.fromkeys(step.actor for step in entries))
+    if not actors:
+        return []
+    columns = sorted(actors, key=lambda a: (a.letter != "M", a.letter)) if len(actors) <= MAX_COLUMNS else []
+    room = (width - len(INDENT) - TIME_WIDTH) // max(1, len(columns))
+    rows = [_row(step, columns, room) for step in _collapsed(entries)]
+    if len(rows) > max_rows:
+        head = max_rows // 3
+        hidden = len(rows) - max_rows + 1
+        rows = [
+            *rows[:head],
+            f"{INDENT}{'':{TIME_WIDTH}}… {hidden} more steps …",
+            *rows[-(max_rows - head - 1) :],
+        ]
+    titles = "".join(f"{a.title:<{room}}" for a in columns) if columns else "who and what"
+    return [f"{INDENT}{'time':<{TIME_WIDTH}}{titles}".rstrip(), *rows]
+
+
+def _row(step: Step, columns: Sequence[Actor], room: int) -> str:
+    what = _told(step)
+    stamp = f"{INDENT}{step.time:<{TIME_WIDTH}.3f}"
+    if not columns:
+        return f"{stamp}{step.actor.title}: {what}".rstrip()
+    at = columns.index(step.actor)
+    last = at == len(columns) - 1
+    # A text may run over into the empty columns to its right; nothing else stands on this line.
+    space = room * (len(columns) - at) - (0 if last else 1)
+    return f"{stamp}{' ' * (room * at)}{_cut(what, space)}".rstrip()
+
+
+def _told(step: Step) -> str:
+    if step.index < 0:
+        return step.text
+    if step.note:
+        return f"{step.text}  ** {step.note} **"
+    if step.reply is NO_REPLY:
+        return f"{step.text}  …"
+    if isinstance(step.reply, BaseException):
+        return f"{step.text} → {type(step.reply).__name__}"
+    return f"{step.text} → {_reply(step.reply)}"
+
+
+def _reply(reply: object) -> str:
+    if isinstance(reply, bytes):
+        try:
+            reply = reply.decode()
+        except UnicodeDecodeError:
+            return shown(reply, 40)
+    return reply if isinstance(reply, str) and reply == "OK" else shown(reply, 40)
+
+
+def _cut(text: str, space: int) -> str:
+    return text if len(text) <= space else text[: max(1, space - 1)] + "…"
+
+
+def _collapsed(entries: Sequence[Step]) -> list[Step]:
+    """The entries with a polling loop (the same step, the same answer, again and again) told once."""
+    told: list[Step] = []
+    repeated = 0
+    for step in entries:
+        before = told[-1] if told else None
+        if before is not None and before.index >= 0 and _same(before, step):
+            repeated += 1
+            continue
+        if repeated:
+            told.append(_again(told[-1], repeated))
+            repeated = 0
+        told.append(step)
+    if repeated:
+        told.append(_again(told[-1], repeated))
+    return told
+
+
+def _same(a: Step, b: Step) -> bool:
+    return (a.actor, a.text, repr(a.reply), a.note) == (b.actor, b.text, repr(b.reply), b.note)
+
+
+def _again(step: Step, times: int) -> Step:
+    return Step(step.actor, -1, f"(the same {times} more time{'s' * (times > 1)})", None, step.resume, step.time)

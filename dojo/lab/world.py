@@ -1,0 +1,302 @@
+"""One world: everything that varies from run to run, so that a test can be run again in a fresh one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import weakref
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import redis.asyncio
+
+from dojo.lab import threads
+from dojo.lab.clock import Clock
+from dojo.lab.errors import LabError, NeverFinishes, ProcessDied
+from dojo.lab.schedule import Plan, Scheduler
+from dojo.lab.servers import Backend, Server
+from dojo.lab.trace import LETTERS, Actor, Step, Touches, Trace
+
+if TYPE_CHECKING:
+    from dojo.lab.loop import VirtualLoop
+
+T = TypeVar("T")
+Lost = Callable[[str], Exception]
+"""Builds the exception that a client raises when its connection breaks."""
+
+MAX_STEPS = 20_000
+"""Gated steps a run may take; a retry loop that never wins ends here."""
+
+_ACTOR: contextvars.ContextVar[Actor | None] = contextvars.ContextVar("dojo_actor", default=None)
+
+
+@dataclass
+class Wire:
+    """Whether commands cross a real socket, and how many answers are awaited."""
+
+    remote: bool
+    in_flight: int = 0
+
+
+class World:
+    """Clock, server, actors, schedule and trace of one run."""
+
+    def __init__(self, backend: Backend, plan: Plan | None = None) -> None:
+        self.plan = plan or Plan()
+        self.clock = Clock()
+        self.scheduler = Scheduler(self.plan)
+        self.trace = Trace()
+        self.main = Actor("M", "caller")
+        self.actors: list[Actor] = []
+        self.wire = Wire(backend.remote)
+        self.backend = backend
+        self.server = Server(backend, self.clock)
+        self.loop: VirtualLoop | None = None
+        self.closed = False
+        self.fault_hit = False
+        self.background_errors: list[dict[str, Any]] = []
+        self.learner_files: set[str] = set()
+        self._steps = 0
+        self._tasks: weakref.WeakKeyDictionary[asyncio.Task[Any], Actor] = weakref.WeakKeyDictionary()
+        self._deaths: dict[str, asyncio.Future[None]] = {}
+        self._groups: list[threads.ThreadGroup] = []
+        self._closers: list[Callable[[], None]] = []
+        self.pools: list[redis.asyncio.ConnectionPool] = []
+
+    # life
+
+    @contextlib.contextmanager
+    def installed(self) -> Iterator[None]:
+        """Virtual time for whatever runs inside; afterwards nothing of the world is left."""
+        with self.clock.installed(self.sleep_sync):
+            try:
+                yield
+            finally:
+                self.close()
+                self.server.close()
+                for group in self._groups:
+                    group.dispose()
+                for closer in self._closers:
+                    closer()
+
+    def on_close(self, closer: Callable[[], None]) -> None:
+        self._closers.append(closer)
+
+    async def disconnect(self) -> None:
+        """Close the asynchronous connections, while their loop still runs."""
+        for pool in self.pools:
+            await pool.disconnect()
+
+    def close(self) -> None:
+        """From now on nobody reaches the world any more."""
+        self.closed = True
+
+    # actors
+
+    @property
+    def actor(self) -> Actor:
+        return _ACTOR.get() or self.main
+
+    def become(self, actor: Actor) -> None:
+        _ACTOR.set(actor)
+
+    def actor_of(self, task: asyncio.Task[Any]) -> Actor:
+        return self._tasks.get(task, self.main)
+
+    def new_actor(self, title: str | None, role: str) -> Actor:
+        if len(self.actors) >= len(LETTERS):
+            raise LabError(f"at most {len(LETTERS)} actors in one run; race fewer callers")
+        letter = LETTERS[len(self.actors)]
+        actor = Actor(letter, title or f"{role} {letter}")
+        self.actors.append(actor)
+        return actor
+
+    def adopt(self, task: asyncio.Task[Any], actor: Actor, death: asyncio.Future[None]) -> None:
+        self._tasks[task] = actor
+        self._deaths[actor.letter] = death
+
+    def adopt_group(self, group: threads.ThreadGroup) -> None:
+        self._groups.append(group)
+
+    # steps
+
+    def _step(self, actor: Actor, text: str, touches: Touches, resume: Callable[[], None]) -> Step:
+        step = Step(actor, actor.steps, text, touches, resume)
+        actor.steps += 1
+        return step
+
+    def release_next(self) -> bool:
+        """Let the next waiting task take its step; False if none waits."""
+        step = self.scheduler.next_step()
+        if step is None:
+            return False
+        self.release(step)
+        step.resume()
+        return True
+
+    def release(self, step: Step) -> None:
+        self._steps += 1
+        if self._steps > MAX_STEPS:
+            raise NeverFinishes(f"never finishes: {MAX_STEPS:,} steps taken, the last was {step.text!r}")
+        step.time = self.clock.elapsed
+        self.trace.entries.append(step)
+
+    def _fault_kind(self, actor: Actor, index: int) -> str | None:
+        fault = self.plan.fault
+        if fault is not None and (fault.actor, fault.step) == (actor.letter, index):
+            self.fault_hit = True
+            return fault.kind
+        return None
+
+    def faulted(self, step: Step) -> bool:
+        """Whether the fault strikes after the step was applied."""
+        return self._fault_kind(step.actor, step.index) in ("died-after", "lost-reply")
+
+    # asynchronous gates
+
+    async def enter(self, text: str, touches: Touches, lost: Lost) -> Step:
+        """Wait for this step's turn; faults that strike before it is applied strike here."""
+        actor = self.actor
+        if actor.dead or self.closed:
+            await self._freeze(actor)
+        if stall := self._stall(actor):
+            await asyncio.sleep(stall)
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[None] = loop.create_future()
+
+        def go() -> None:
+            if not turn.done():
+                turn.set_result(None)
+
+        step = self._step(actor, text, touches, go)
+        self.scheduler.submit(step)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            self.scheduler.withdraw(step)
+            raise
+        if actor.dead:
+            await self._freeze(actor)
+        kind = self._fault_kind(actor, step.index)
+        if kind == "lost-request":
+            step.note = "request lost"
+            raise lost("connection lost before the request was sent")
+        if kind == "died-before":
+            step.note = "process died before sending"
+            await self._freeze(actor)
+        return step
+
+    async def leave(self, step: Step, lost: Lost) -> None:
+        """Faults that strike after the step was applied strike here."""
+        kind = self._fault_kind(step.actor, step.index)
+        if kind == "lost-reply":
+            step.note = "applied, reply lost"
+            raise lost("connection lost before the reply arrived")
+        if kind == "died-after":
+            step.note = "applied, then process died"
+            await self._freeze(step.actor)
+
+    async def _freeze(self, actor: Actor) -> None:
+        # Not task.cancel(): that would run the learner's `finally`, which a killed process never does.
+        if self.closed:
+            raise asyncio.CancelledError
+        if not actor.dead:
+            actor.dead = True
+            self.scheduler.silence(actor)
+            death = self._deaths.get(actor.letter)
+            if death is not None and not death.done():
+                death.set_result(None)
+        await asyncio.get_running_loop().create_future()
+
+    async def call(self, text: str, apply: Callable[[], T], touches: Touches, lost: Lost) -> T:
+        """One atomic step of a fake."""
+        step = await self.enter(text, touches, lost)
+        try:
+            step.reply = apply()
+        except Exception as error:
+            step.reply = error
+            raise
+        finally:
+            if self.faulted(step):
+                await self.leave(step, lost)
+        return step.reply  # type: ignore[no-any-return]
+
+    # synchronous gates
+
+    def enter_sync(self, text: str, touches: Touches, lost: Lost) -> Step:
+        actor = self.actor
+        here = threads.current()
+        if self.closed or (actor.dead and here is None):
+            raise ProcessDied
+        if here is None:
+            # The test's own thread, or a blocking client inside a task: nobody else can run anyway.
+            step = self._step(actor, text, touches, lambda: None)
+            self.release(step)
+            return step
+        group, me = here
+        if stall := self._stall(actor):
+            group.sleep(me, stall)
+        step = self._step(actor, text, touches, lambda: None)
+        group.pause_at(me, step)
+        kind = self._fault_kind(actor, step.index)
+        if kind == "lost-request":
+            step.note = "request lost"
+            raise lost("connection lost before the request was sent")
+        if kind == "died-before":
+            step.note = "process died before sending"
+            self._freeze_sync(actor, group, me)
+        return step
+
+    def leave_sync(self, step: Step, lost: Lost) -> None:
+        kind = self._fault_kind(step.actor, step.index)
+        if kind == "lost-reply":
+            step.note = "applied, reply lost"
+            raise lost("connection lost before the reply arrived")
+        here = threads.current()
+        if kind == "died-after" and here is not None:
+            step.note = "applied, then process died"
+            self._freeze_sync(step.actor, *here)
+
+    def _freeze_sync(self, actor: Actor, group: threads.ThreadGroup, me: threads.ThreadActor) -> None:
+        actor.dead = True
+        self.scheduler.silence(actor)
+        group.freeze(me)
+
+    def call_sync(self, text: str, apply: Callable[[], T], touches: Touches, lost: Lost) -> T:
+        step = self.enter_sync(text, touches, lost)
+        try:
+            step.reply = apply()
+        except Exception as error:
+            step.reply = error
+            raise
+        finally:
+            if self.faulted(step):
+                self.leave_sync(step, lost)
+        return step.reply  # type: ignore[no-any-return]
+
+    # time
+
+    def sleep_sync(self, seconds: float) -> None:
+        """What ``time.sleep`` does in this world."""
+        if seconds < 0:
+            raise ValueError("sleep length must be non-negative")
+        if self.closed:
+            raise ProcessDied
+        here = threads.current()
+        if here is None:
+            self.clock.advance(seconds)
+        else:
+            group, me = here
+            group.sleep(me, seconds)
+
+    def _stall(self, actor: Actor) -> float | None:
+        fault = self.plan.fault
+        if fault is None or (fault.actor, fault.step) != (actor.letter, actor.steps):
+            return None
+        stall = fault.stall_seconds
+        if stall is not None:
+            self.fault_hit = True
+            self.trace.note(actor, self.clock.elapsed, f"** paused for {stall:g} s **")
+        return stall

@@ -1,0 +1,226 @@
+"""The pytest plugin: finds the learner's code, runs kata tests in the lab, and reports as the README promises.
+
+``--impl TREE`` says whose code is tested, ``--redis`` on which server, ``--schedule`` replays one run.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dojo.catalog import Catalog, CatalogError, Kata, kata_of_file, load, resolve_impl
+from dojo.lab.errors import LabError, Stuck
+from dojo.lab.explore import Experiment, Session, conduct
+from dojo.lab.imports import Finder, Unusable, missing_name
+from dojo.lab.modules import Learner
+from dojo.lab.report import Report, report, rule_of
+from dojo.lab.schedule import Plan
+from dojo.lab.servers import Backend, open_backend
+
+_REPORT = pytest.StashKey[Report]()
+_BENCH = pytest.StashKey["Bench"]()
+
+
+class KataFailed(Exception):
+    """Carries a verdict whose own exception pytest would take for something else (a skip, an exit)."""
+
+
+@dataclass
+class Bench:
+    """What one pytest session knows: the katas, whose code is tested, and on which server."""
+
+    catalog: Catalog
+    tree: Path
+    backend: Backend
+    finder: Finder
+    schedule: str | None
+    every_failure: bool
+    learners: dict[Path, Learner] = field(default_factory=dict)
+    first_failures: dict[str, str] = field(default_factory=dict)
+
+    def kata_of(self, path: Path) -> Kata | None:
+        """The kata that a test file belongs to; None for the repository's own tests."""
+        if not path.is_relative_to(self.catalog.root / "katas"):
+            return None
+        return kata_of_file(path, self.catalog)
+
+    def learner(self, item: pytest.Function) -> Learner | None:
+        kata = self.kata_of(item.path)
+        if kata is None:
+            return None
+        if item.path not in self.learners:
+            self.learners[item.path] = Learner(kata.name, locate(self.catalog, self.tree, kata.name), item.module)
+        return self.learners[item.path]
+
+
+def locate(catalog: Catalog, tree: Path, name: str) -> Path:
+    """The file that implements a kata. Raises Unusable if the tree has none."""
+    kata = catalog.find(name)
+    try:
+        file = resolve_impl(tree, kata)
+    except CatalogError as error:
+        raise Unusable(str(error)) from None
+    if file is None:
+        raise Unusable(f"{tree} has no {name}.py. `dojo reset {name}` puts the stub back into katas/.")
+    return file
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("dojo", "kata tests")
+    group.addoption(
+        "--impl", metavar="TREE", default="katas",
+        help="whose code to test: a directory (katas, solutions, a submission) or one file; default: katas",
+    )  # fmt: skip
+    group.addoption(
+        "--redis", metavar="SERVER", default="fake",
+        help="fake (default), valkey (a private server, needs the extra `real`), or the URL of an empty database",
+    )  # fmt: skip
+    group.addoption(
+        "--schedule", metavar="S",
+        help="replay one run of a race or a crash test, as its failure names it: ABBA, A2:lost-reply",
+    )  # fmt: skip
+    group.addoption(
+        "--every-failure", action="store_true",
+        help="show each failing test of a kata in full; by default only the first, which is the one to fix next",
+    )  # fmt: skip
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    try:
+        catalog = load(config.rootpath)
+        backend = open_backend(config.getoption("redis"))
+    except (CatalogError, LabError) as error:
+        raise pytest.UsageError(str(error)) from None
+    tree = _tree(config)
+    finder = Finder([kata.name for kata in catalog], functools.partial(locate, catalog, tree))
+    finder.install()
+    config.add_cleanup(finder.remove)
+    config.add_cleanup(backend.close)
+    config.stash[_BENCH] = Bench(
+        catalog, tree, backend, finder, config.getoption("schedule"), config.getoption("every_failure")
+    )
+
+
+def _tree(config: pytest.Config) -> Path:
+    """`--impl` as the user means it: from where they stand, else from the repository's root."""
+    given = Path(config.getoption("impl"))
+    for base in (config.invocation_params.dir, config.rootpath):
+        if (base / given).exists():
+            return (base / given).resolve()
+    raise pytest.UsageError(f"--impl: there is no {given}. Name a directory (katas, solutions, …) or one .py file.")
+
+
+class KataModule(pytest.Module):
+    """A kata's test file; when it cannot be imported, the learner reads why in one clear message."""
+
+    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        try:
+            return super().collect()
+        except Unusable as error:
+            raise self.CollectError(str(error)) from None
+        except self.CollectError as error:
+            names = [kata.name for kata in self.config.stash[_BENCH].catalog]
+            raise self.CollectError(missing_name(error.__cause__, names) or str(error)) from None
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+    if parent.config.stash[_BENCH].kata_of(module_path) is None:
+        return None
+    module: pytest.Module = KataModule.from_parent(parent, path=module_path)
+    return module
+
+
+@pytest.fixture
+def lab() -> None:
+    """One world: virtual time, a server, clients, fakes, races and faults (`dojo.lab.Lab`).
+
+    The fixture only asks for it; the plugin makes a fresh one for each run of the test.
+    """
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test that asks for `lab`; the others are none of our business."""
+    if "lab" not in pyfuncitem.fixturenames:
+        return None
+    bench = pyfuncitem.config.stash[_BENCH]
+    learner = bench.learner(pyfuncitem)
+    names = [n for n in pyfuncitem._fixtureinfo.argnames if n != "lab"]
+    arguments = {name: pyfuncitem.funcargs[name] for name in names}
+    if hasattr(pyfuncitem.obj, "hypothesis"):
+        session = _examples(pyfuncitem.obj, arguments, bench, learner)
+    else:
+        experiment = Experiment(pyfuncitem.obj, arguments, bench.backend, learner)
+        session = conduct(experiment, bench.schedule)
+    if session.capped and session.failed is None:
+        pyfuncitem.warn(pytest.PytestWarning(f"only {session.runs:,} schedules were run, not all of them (max_runs)"))
+    if learner is not None:
+        rule = rule_of(inspect.getdoc(pyfuncitem.obj))
+        pyfuncitem.stash[_REPORT] = report(session, rule, learner.name, learner.path)
+    if session.failed is not None and session.failed.error is not None:
+        error = session.failed.error
+        if isinstance(error, (Exception, Stuck)):
+            raise error
+        raise KataFailed(f"{type(error).__name__}: {error}") from error
+    return True
+
+
+def _examples(test: Callable[..., Any], arguments: dict[str, Any], bench: Bench, learner: Learner | None) -> Session:
+    """Run a Hypothesis test, a fresh world an example; Hypothesis shrinks, the last failing run is the smallest."""
+    session = Session()
+    handle: Any = test
+    inner = handle.hypothesis.inner_test
+
+    def one_example(lab: None, **drawn: Any) -> None:
+        run = Experiment(inner, drawn, bench.backend, learner).run(Plan())
+        session.runs += 1
+        session.last = run
+        if run.error is None:
+            return
+        shown = ", ".join(f"{name}={value!r}" for name, value in drawn.items() if name not in arguments)
+        run.lab.story = "; ".join(part for part in (run.lab.story, shown) if part)
+        session.failed = run
+        raise run.error if isinstance(run.error, Exception) else KataFailed(str(run.error))
+
+    handle.hypothesis.inner_test = one_example
+    try:
+        handle(lab=None, **arguments)
+    except Exception:
+        if session.failed is None:
+            raise  # Hypothesis itself complains; that is the test author's to see
+    else:
+        session.failed = None
+    finally:
+        handle.hypothesis.inner_test = inner
+    return session
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    result = yield
+    told = item.stash.get(_REPORT, None)
+    if call.when != "call" or told is None:
+        return result
+    result.user_properties.append(("dojo", told.as_dict()))
+    if result.failed:
+        result.longrepr = _shown(item, told)
+    return result
+
+
+def _shown(item: pytest.Item, told: Report) -> str:
+    """The report in full for a kata's first failure, one line for the others: first things first."""
+    bench = item.config.stash[_BENCH]
+    kata = bench.kata_of(item.path)
+    assert kata is not None
+    first = bench.first_failures.setdefault(kata.name, item.nodeid)
+    if bench.every_failure or first == item.nodeid:
+        return told.rendered
+    return f"Rule {told.rule}  {told.text}  fails too; the first failure above comes first."

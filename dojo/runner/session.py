@@ -1,0 +1,159 @@
+"""The inside of a test process: one `pytest.main`, its results sent out as data.
+
+Runs in a child of whatever started it, never in the process that reads the results.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from time import process_time
+from typing import TYPE_CHECKING, Any
+
+from dojo.runner.results import Job
+
+if TYPE_CHECKING:
+    import pytest
+
+Emit = Callable[[dict[str, Any]], None]
+
+MAX_MESSAGE = 20_000
+
+
+def run_pytest(job: Job, write: Callable[[bytes], None]) -> int:
+    """Runs the job's tests in this process and returns pytest's exit code.
+
+    `write` takes one JSON line per record. Standard output is left alone: the caller has pointed it
+    at a bounded file, so capturing it here again would only make a flood unbounded.
+    """
+    for name in [name for name in os.environ if name.startswith("PYTEST_")]:
+        del os.environ[name]
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    os.chdir(job.root)
+    import pytest
+
+    def emit(record: dict[str, Any]) -> None:
+        write(json.dumps(record).encode() + b"\n")
+
+    arguments = [
+        str(job.test_file),
+        f"--rootdir={job.root}",
+        f"--impl={job.impl}",
+        f"--redis={job.redis}",
+        "--capture=no",
+        "--strict-markers",
+        *("-p", "no:cacheprovider", "-p", "no:terminal"),
+        # Warm processes have imported the plugins already; pytest would complain of that once each.
+        *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
+    ]
+    if job.stop_at_first:
+        arguments.append("--maxfail=1")
+    if job.schedule:
+        arguments.append(f"--schedule={job.schedule}")
+    code = int(pytest.main(arguments, plugins=[Reporter(job, emit)]))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    emit({"event": "done", "exit": code, "cpu": round(process_time(), 3)})
+    return code
+
+
+class Reporter:
+    """A pytest plugin that sends what pytest reports, and judges nothing but what a pass is."""
+
+    def __init__(self, job: Job, emit: Emit) -> None:
+        self._job = job
+        self._emit = emit
+        self._phases: dict[str, pytest.TestReport] = {}
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        if not self._job.only:
+            return
+        found = {_name(item.nodeid): item for item in items}
+        if unknown := [name for name in self._job.only if name not in found]:
+            self._trouble(
+                f"{self._job.test_file.name} has no test called {unknown[0]}. It has: {', '.join(found)}."
+            )
+            items[:] = []
+        else:
+            items[:] = [found[name] for name in self._job.only]
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        from dojo.lab.report import rule_of
+
+        tests = []
+        for item in session.items:
+            rule = rule_of(getattr(getattr(item, "obj", None), "__doc__", None))
+            tests.append({"name": _name(item.nodeid), "rule": rule.number, "text": rule.text})
+        self._emit({"event": "collected", "tests": tests})
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self._trouble(report.longreprtext)
+        elif report.skipped:
+            self._trouble(f"{report.nodeid} was skipped as a whole; nothing was tested.")
+
+    def pytest_internalerror(self, excrepr: object) -> None:
+        self._trouble(str(excrepr))
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self._phases = {}
+        self._emit({"event": "start", "name": _name(nodeid)})
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._phases[report.when or ""] = report
+        if report.when == "teardown":
+            self._emit({"event": "test", "result": _result(_name(report.nodeid), self._phases)})
+
+    def _trouble(self, message: str) -> None:
+        self._emit({"event": "trouble", "message": message[:MAX_MESSAGE]})
+
+
+def _name(nodeid: str) -> str:
+    return nodeid.partition("::")[2]
+
+
+def _result(name: str, phases: dict[str, pytest.TestReport]) -> dict[str, Any]:
+    """One test's fields. Passed means: its call was made and passed, and nothing around it failed."""
+    seconds = sum(report.duration for report in phases.values())
+    result: dict[str, Any] = {"name": name, "outcome": "failed", "seconds": round(seconds, 6)}
+    broken = [phase for phase in ("setup", "teardown") if phase in phases and phases[phase].failed]
+    call = phases.get("call")
+    said = _said(call)
+    if call is not None and call.passed and not broken and not hasattr(call, "wasxfail"):
+        if said.get("outcome", "passed") == "passed":
+            return {**result, "outcome": "passed", "schedule": said.get("schedule")}
+        return {**result, **_verdict(said, call)}
+    if call is not None and call.failed:
+        return {**result, **_verdict(said, call)}
+    if broken:
+        report = phases[broken[0]]
+        return {**result, "kind": broken[0], **_verdict(_said(report), report, kind=broken[0])}
+    reason = next((_skip_reason(report) for report in phases.values() if report.skipped), "")
+    message = f"the test was skipped, which is not a pass. {reason}".rstrip()
+    return {**result, "kind": "skipped", "message": message}
+
+
+def _said(report: pytest.TestReport | None) -> dict[str, Any]:
+    for key, value in reversed(report.user_properties if report is not None else []):
+        if key == "dojo" and isinstance(value, dict):
+            return value
+    return {}
+
+
+def _verdict(said: dict[str, Any], report: pytest.TestReport, kind: str = "error") -> dict[str, Any]:
+    message = str(said.get("rendered") or report.longreprtext)
+    return {
+        "kind": said.get("kind") or kind,
+        "trap": said.get("trap"),
+        "message": message[:MAX_MESSAGE],
+        "schedule": said.get("schedule"),
+    }
+
+
+def _skip_reason(report: pytest.TestReport) -> str:
+    reason = getattr(report, "wasxfail", "")
+    if not reason and isinstance(report.longrepr, tuple):
+        reason = report.longrepr[2]
+    return str(reason)
