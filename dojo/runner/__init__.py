@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from dojo.catalog import Kata
+from dojo.runner.preload import warm
 from dojo.runner.results import Job, Limits, OnTest, RunnerError, RunResult, Status, TestResult
-from dojo.runner.warm import warm
 
 __all__ = [
     "Job",

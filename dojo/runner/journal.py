@@ -117,8 +117,7 @@ class Journal:
             )
         if end.by == "output":
             return "crashed", (
-                f"printed more than {limits.output_bytes >> 10} KiB{where}: "
-                "is there a print in an endless loop?"
+                f"printed more than {limits.output_bytes >> 10} KiB{where}: is there a print in an endless loop?"
             )
         if end.by == "records" or self.damaged:
             return (
@@ -128,9 +127,7 @@ class Journal:
         if not self.done:
             return self._died(end.code, where)
         if self._trouble or self._exit not in (0, 1, 2, 5):
-            return "broken", "\n".join(
-                self._trouble
-            ) or f"pytest ended with code {self._exit}; see the output."
+            return "broken", "\n".join(self._trouble) or f"pytest ended with code {self._exit}; see the output."
         if not self._tests:
             return "broken", f"no tests were found in {self._job.test_file.name}."
         if any(test.outcome == "failed" for test in self._tests.values()):

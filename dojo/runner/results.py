@@ -63,9 +63,7 @@ class Job:
     ) -> Job:
         """Raises RunnerError if the tests or the implementation are not there."""
         if not kata.test_file.is_file():
-            raise RunnerError(
-                f"{kata.id} has no tests: {kata.test_file} is missing. Restore it from a clone."
-            )
+            raise RunnerError(f"{kata.id} has no tests: {kata.test_file} is missing. Restore it from a clone.")
         if not impl.exists():
             raise RunnerError(f"no implementation at {impl}. Name a Python file or a directory.")
         return cls(

@@ -72,9 +72,7 @@ class Reporter:
             return
         found = {_name(item.nodeid): item for item in items}
         if unknown := [name for name in self._job.only if name not in found]:
-            self._trouble(
-                f"{self._job.test_file.name} has no test called {unknown[0]}. It has: {', '.join(found)}."
-            )
+            self._trouble(f"{self._job.test_file.name} has no test called {unknown[0]}. It has: {', '.join(found)}.")
             items[:] = []
         else:
             items[:] = [found[name] for name in self._job.only]

@@ -9,7 +9,8 @@ import importlib
 from dojo.runner.results import RunnerError
 
 # What the katas and the lab stand on; in a forked run each is then there for nothing. Submodules are
-# named where the libraries import them late.
+# named where the libraries import them late. None may warn when it is imported: a warning that a plain
+# pytest turns into an error would go unseen in a warm run.
 _NEEDED = (
     "pytest",
     "_pytest.assertion.rewrite",
@@ -19,7 +20,7 @@ _NEEDED = (
     "fakeredis",
     "lupa",
     "redis.asyncio",
-    "fastapi.testclient",
+    "fastapi",
     "httpx",
     "celery",
     "celery.worker.request",
@@ -45,9 +46,7 @@ def warm() -> None:
         try:
             importlib.import_module(name)
         except ImportError as error:
-            raise RunnerError(
-                f"cannot import {name}: {error}. Run `pip install -e .` in the clone."
-            ) from error
+            raise RunnerError(f"cannot import {name}: {error}. Run `pip install -e .` in the clone.") from error
     for name in _WELCOME:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
