@@ -146,8 +146,9 @@ class Catalog:
         names = [name for kata in self.katas for name in (kata.name, kata.id)]
         close = difflib.get_close_matches(wanted, names, n=6, cutoff=0.4)
         nearest = list(dict.fromkeys(match.rpartition("/")[2] for match in close))[:3]
-        nearest = nearest or [kata.name for kata in self.katas]
-        return f"no kata is called {query!r}. Nearest: {', '.join(nearest)}. `dojo list` shows them all."
+        if nearest:
+            return f"no kata is called {query!r}. Nearest: {', '.join(nearest)}. `dojo list` shows them all."
+        return f"no kata is called {query!r}. There are: {', '.join(kata.name for kata in self.katas)}."
 
 
 def _spoken_name(query: str) -> str:
@@ -206,9 +207,7 @@ def _load(root: Path) -> Catalog:
 def _entry(path: Path, number: int, entry: dict[str, object], root: Path, earlier: set[str]) -> Kata:
     where = f"{path}, [[kata]] number {number} ({entry.get('name', 'no name')})"
     if wrong := sorted(entry.keys() ^ _FIELDS.keys()):
-        raise CatalogError(
-            f"{where}: missing or unknown: {', '.join(wrong)}. Each needs {', '.join(_FIELDS)}."
-        )
+        raise CatalogError(f"{where}: missing or unknown: {', '.join(wrong)}. Each needs {', '.join(_FIELDS)}.")
     for field, kind in _FIELDS.items():
         if type(entry[field]) is not kind:
             raise CatalogError(f"{where}: {field} must be a {kind.__name__}.")
@@ -256,14 +255,10 @@ def resolve_impl(tree: Path, kata: Kata) -> Path | None:
         for shape in shapes:
             if (top / shape).is_file():
                 return top / shape
-    deeper = sorted(
-        path for path in tree.rglob(file) if path.is_file() and not _hidden(path.relative_to(tree))
-    )
+    deeper = sorted(path for path in tree.rglob(file) if path.is_file() and not _hidden(path.relative_to(tree)))
     if len(deeper) > 1:
         places = ", ".join(path.relative_to(tree).as_posix() for path in deeper)
-        raise CatalogError(
-            f"{tree} holds {file} more than once ({places}). Name the directory of one of them."
-        )
+        raise CatalogError(f"{tree} holds {file} more than once ({places}). Name the directory of one of them.")
     return deeper[0] if deeper else None
 
 

@@ -29,6 +29,8 @@ from pathlib import Path
 from dojo.catalog import Kata
 from dojo.stub_source import RULE, Function, Lines, StubError
 
+__all__ = ["StubError", "derive_stub", "is_pristine", "stub_of", "write_stub"]
+
 LINE_LENGTH = 110  # as in pyproject.toml; decides how a shortened import is written
 
 _EXCEPTION = re.compile(r"(Error|Exception|Warning|ExceptionGroup)\Z")

@@ -89,7 +89,7 @@ def test_an_unknown_name_lists_the_nearest(catalog: Catalog) -> None:
 
 @pytest.mark.parametrize("query", ["zzzzzz", "", "/"])
 def test_a_name_like_nothing_lists_all(catalog: Catalog, query: str) -> None:
-    with pytest.raises(CatalogError, match="rate_limiter, redis_lock, dlq_router"):
+    with pytest.raises(CatalogError, match="There are: rate_limiter, redis_lock, dlq_router"):
         catalog.find(query)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dojo.practice.bench import HOME, PracticeError, reset, write_atomically
 from dojo.practice.hints import Hint, read_hints
-from dojo.practice.progress import Progress, State, load, next_kata, record_green, record_hints, state_of
+from dojo.practice.progress import Progress, State, load, next_kata, record_green, record_hints, states
 
 __all__ = [
     "HOME",
@@ -18,6 +18,6 @@ __all__ = [
     "record_green",
     "record_hints",
     "reset",
-    "state_of",
+    "states",
     "write_atomically",
 ]

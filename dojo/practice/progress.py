@@ -11,11 +11,12 @@ from typing import Literal
 
 from dojo.catalog import Catalog, Kata
 from dojo.practice.bench import HOME, PracticeError, write_atomically
-from dojo.stubs import is_pristine
+from dojo.stubs import StubError, is_pristine
 
 State = Literal["solved", "changed", "started", "new", "incomplete"]
 """solved: green, and untouched since. changed: it was green, the file has been edited since.
-started: the file is not the stub any more. new: it is. incomplete: the kata's own files are missing."""
+started: the file is not the stub any more. new: it is. incomplete: files of the kata itself are
+missing or wrong."""
 
 _FILE = Path(HOME) / "progress.json"
 _VERSION = 1
@@ -68,19 +69,28 @@ def state_of(kata: Kata, progress: Progress | None) -> State:
     """Where the learner stands with one kata, without running anything."""
     if not (kata.stub.is_file() and kata.test_file.is_file() and kata.solution.is_file()):
         return "incomplete"
-    if is_pristine(kata):
-        return "new"
+    try:
+        if is_pristine(kata):
+            return "new"
+    except StubError:  # `dojo doctor` says what is wrong with the solution
+        return "incomplete"
     if progress is None or progress.solved_sha256 is None:
         return "started"
     same = hashlib.sha256(kata.stub.read_bytes()).hexdigest() == progress.solved_sha256
     return "solved" if same else "changed"
 
 
-def next_kata(catalog: Catalog, states: dict[str, State]) -> Kata | None:
+def states(katas: Catalog) -> dict[str, State]:
+    """Where the learner stands with each kata, by name."""
+    progress = load(katas.root)
+    return {kata.name: state_of(kata, progress.get(kata.name)) for kata in katas}
+
+
+def next_kata(katas: Catalog, standing: dict[str, State]) -> Kata | None:
     """The kata to go on with: one that is being worked on, else the first new one, else None."""
     for wanted in ("started", "new"):
-        for kata in catalog:
-            if states[kata.name] == wanted:
+        for kata in katas:
+            if standing[kata.name] == wanted:
                 return kata
     return None
 

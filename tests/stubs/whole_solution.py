@@ -114,4 +114,5 @@ class RateLimiter:
 
 
 async def guard(request: Request, limiter: RateLimiter) -> None:
-    await limiter.hit(request.url.path)
+    answer: Response = await limiter.hit(request.url.path)
+    answer.raise_for_status()

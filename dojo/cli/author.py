@@ -1,0 +1,95 @@
+"""`dojo author …`: for those who write katas."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated
+
+import typer
+
+from dojo.catalog import Kata
+from dojo.cli.terminal import GREEN, RED, catalog, complain, place, say, typed
+from dojo.stubs import StubError, stub_of, write_stub
+from dojo.syllabus_table import readme_with_table
+
+app = typer.Typer(
+    help="For those who write katas: the gate, mutation scores, stubs and the syllabus table.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Katas = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KATA", help="Default: the whole syllabus.", show_default=False),
+]
+Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if something would change.")]
+
+
+@app.command()
+def stubs(katas: Katas = None, check: Check = False) -> None:
+    """Write each kata's stub as its solution implies it.
+
+    With --check, for the committed tree: a stub with a learner's work in it differs, and should.
+
+    \b
+    Example:
+      dojo author stubs --check
+      dojo author stubs rate_limiter
+    """
+    stale = 0
+    for kata in _chosen(katas):
+        if not kata.solution.is_file():
+            complain(f"{kata.id} has no solution yet: {place(kata.solution)}")
+            stale += 1
+            continue
+        difference = _difference(kata)
+        if not difference:
+            say(f"{kata.id}: current")
+        elif check:
+            stale += 1
+            say(f"{kata.id}: differs from its solution\n{difference}")
+        else:
+            say(f"{place(write_stub(kata))} written")
+    if stale and check:
+        complain(f"{stale} to write: {typed('dojo')} author stubs. Somebody's own work: dojo reset KATA keeps it.")
+    raise typer.Exit(RED if stale else GREEN)
+
+
+@app.command()
+def readme(check: Check = False) -> None:
+    """Write the syllabus table into README.md.
+
+    \b
+    Example:
+      dojo author readme --check
+    """
+    katas = catalog()
+    path = katas.root / "README.md"
+    text = path.read_text(encoding="utf-8")
+    wanted = readme_with_table(text, katas)
+    if wanted == text:
+        say("README.md: the table is current")
+        return
+    if check:
+        complain(f"README.md: the table differs from the syllabus. Write it: {typed('dojo')} author readme")
+        raise typer.Exit(RED)
+    path.write_text(wanted, encoding="utf-8")
+    say("README.md written")
+
+
+def _chosen(queries: list[str] | None) -> tuple[Kata, ...]:
+    katas = catalog()
+    return katas.select(queries) if queries else katas.katas
+
+
+def _difference(kata: Kata) -> str:
+    """A unified diff from the stub that is there to the one that should be; empty if they are equal."""
+    try:
+        there = kata.stub.read_text(encoding="utf-8") if kata.stub.is_file() else ""
+    except UnicodeDecodeError as error:
+        raise StubError(f"{kata.stub} is not UTF-8: {error}.") from error
+    name = place(kata.stub)
+    lines = difflib.unified_diff(
+        there.splitlines(), stub_of(kata).splitlines(), f"{name} (in the tree)", f"{name} (derived)", lineterm=""
+    )
+    return "\n".join(lines)

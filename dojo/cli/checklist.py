@@ -1,0 +1,54 @@
+"""How a run is shown: the kata's rules as a checklist, then the first failure in full."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dojo.cli.terminal import console, marks, say
+
+if TYPE_CHECKING:
+    from dojo.catalog import Kata
+    from dojo.runner.results import Outcome, RunResult, TestResult
+
+_STYLES: dict[str, str] = {"passed": "green", "failed": "red", "not-run": "dim"}
+_ENDS = {"timed-out": "The run was stopped", "crashed": "The run ended early", "broken": "Nothing could be run"}
+
+
+def rules(result: RunResult) -> list[tuple[str, str, Outcome]]:
+    """Number, sentence and outcome of each rule, in the order of its first test.
+
+    A rule that several tests check holds if all of them pass. A test without a rule is a row of its own.
+    """
+    rows: dict[str, list[TestResult]] = {}
+    for test in result.tests:
+        rows.setdefault(test.name if test.rule is None else str(test.rule), []).append(test)
+    return [
+        ("" if tests[0].rule is None else key, tests[0].text or tests[0].name, _together(tests))
+        for key, tests in rows.items()
+    ]
+
+
+def show(kata: Kata, result: RunResult) -> None:
+    """Print a run for a person."""
+    out = console()
+    out.print(f"{kata.name}: {kata.title}", style="bold")
+    listed = rules(result)
+    for number, sentence, outcome in listed:
+        out.print(f"  {marks()[outcome]} {number:>2}  {sentence}", style=_STYLES[outcome])
+    say()
+    message = next((test.message for test in result.failed), "") or result.detail
+    if not result.green:
+        if result.status in _ENDS and message != result.detail:
+            say(f"{_ENDS[result.status]}: {result.detail}\n")
+        say(f"{message.rstrip()}\n")
+        if result.output.strip():
+            say(f"printed by your code:\n{result.output.rstrip()}\n")
+    kept = sum(outcome == "passed" for _, _, outcome in listed)
+    style = "green" if result.green else "red"
+    say(f"{kept} of {len(listed)} rules hold, {result.cpu_seconds:.1f} s\n", style=f"bold {style}")
+
+
+def _together(tests: list[TestResult]) -> Outcome:
+    if any(test.outcome == "failed" for test in tests):
+        return "failed"
+    return "passed" if all(test.outcome == "passed" for test in tests) else "not-run"
