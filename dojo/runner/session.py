@@ -45,6 +45,8 @@ def run_pytest(job: Job, write: Callable[[bytes], None]) -> int:
         "--capture=no",
         "--strict-markers",
         *("-p", "no:cacheprovider", "-p", "no:terminal"),
+        # Autoload is off, but pyproject.toml has this plugin's options, and unknown ones are an error.
+        *("-p", "pytest_asyncio.plugin"),
         # Warm processes have imported the plugins already; pytest would complain of that once each.
         *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
     ]
