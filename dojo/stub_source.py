@@ -39,9 +39,7 @@ class Lines:
             self._alone.add(line)
         if mark := _MARK.match(token.string):
             if mark[1] not in ("keep", "drop") and not RULE.match(mark[1]):
-                raise StubError(
-                    f"line {line}: {token.string!r} is no stub comment. Write keep, drop or rule N."
-                )
+                raise StubError(f"line {line}: {token.string!r} is no stub comment. Write keep, drop or rule N.")
             self._marks[line] = mark[1]
         elif token.string.startswith("#:"):
             self._documents.add(line)

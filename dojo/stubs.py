@@ -31,7 +31,7 @@ from dojo.stub_source import RULE, Function, Lines, StubError
 
 __all__ = ["StubError", "derive_stub", "is_pristine", "stub_of", "write_stub"]
 
-LINE_LENGTH = 110  # as in pyproject.toml; decides how a shortened import is written
+LINE_LENGTH = 120  # as in pyproject.toml; decides how a shortened import is written
 
 _EXCEPTION = re.compile(r"(Error|Exception|Warning|ExceptionGroup)\Z")
 
@@ -176,11 +176,7 @@ class _Module:
         names = _defined([node])
         if mark == "keep":
             return self.lines.whole(node)
-        if (
-            not names
-            or not (_is_public(names[0]) or names[0] == "_")
-            or names[0] in ("__slots__", "__repr__")
-        ):
+        if not names or not (_is_public(names[0]) or names[0] == "_") or names[0] in ("__slots__", "__repr__"):
             return None
         if isinstance(node, Function):
             return self._function(node, f"{qualname}.{node.name}")
@@ -227,9 +223,7 @@ class _Module:
             return self.lines.whole(node)
         return _import_text(node, left_names) if left_names else None
 
-    def _join(
-        self, kept: Sequence[tuple[ast.stmt, str]], body: Sequence[ast.stmt], *, around_definitions: int
-    ) -> str:
+    def _join(self, kept: Sequence[tuple[ast.stmt, str]], body: Sequence[ast.stmt], *, around_definitions: int) -> str:
         dropped = [node for node in body if node not in {node for node, _ in kept}]
         text = ""
         for index, (node, part) in enumerate(kept):
@@ -239,9 +233,7 @@ class _Module:
             text += part
         return text
 
-    def _gap(
-        self, above: ast.stmt, below: ast.stmt, first: bool, dropped: list[ast.stmt], around: int
-    ) -> int:
+    def _gap(self, above: ast.stmt, below: ast.stmt, first: bool, dropped: list[ast.stmt], around: int) -> int:
         if any(isinstance(node, Function | ast.ClassDef) for node in (above, below)):
             return around
         if (first and _is_text(above)) or (_is_import(above) and not _is_import(below)):
@@ -298,11 +290,7 @@ def _is_public(name: str) -> bool:
 
 
 def _is_text(node: ast.stmt) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def _is_ellipsis(node: ast.expr) -> bool:

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from dojo.catalog import Kata
     from dojo.runner.results import Outcome, RunResult, TestResult
 
+PRINTED_LINES = 20
+
 _STYLES: dict[str, str] = {"passed": "green", "failed": "red", "not-run": "dim"}
 _ENDS = {"timed-out": "The run was stopped", "crashed": "The run ended early", "broken": "Nothing could be run"}
 
@@ -41,11 +43,20 @@ def show(kata: Kata, result: RunResult) -> None:
         if result.status in _ENDS and message != result.detail:
             say(f"{_ENDS[result.status]}: {result.detail}\n")
         say(f"{message.rstrip()}\n")
-        if result.output.strip():
-            say(f"printed by your code:\n{result.output.rstrip()}\n")
+        if result.output.strip() and result.status != "broken":  # broken: nothing of the learner's ran
+            _printed(result.output.rstrip().split("\n"))
+    if not listed:
+        return
     kept = sum(outcome == "passed" for _, _, outcome in listed)
     style = "green" if result.green else "red"
     say(f"{kept} of {len(listed)} rules hold, {result.cpu_seconds:.1f} s\n", style=f"bold {style}")
+
+
+def _printed(lines: list[str]) -> None:
+    """What the learner's code printed in all tests together, so its end: the beginning has scrolled away."""
+    shown = lines[-PRINTED_LINES:]
+    which = f", the last {len(shown)} of {len(lines)} lines" if len(shown) < len(lines) else ""
+    say(f"printed by your code{which}:\n" + "\n".join(f"  {line}" for line in shown) + "\n")
 
 
 def _together(tests: list[TestResult]) -> Outcome:
