@@ -25,9 +25,7 @@ NAMES = (("rate", "rate_limiter"), ("rate", "redis_lock"), ("messaging", "dlq_ro
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    return write_syllabus(
-        tmp_path / "clone", "".join(ENTRY.format(track=t, name=n, needs="[]") for t, n in NAMES)
-    )
+    return write_syllabus(tmp_path / "clone", "".join(ENTRY.format(track=t, name=n, needs="[]") for t, n in NAMES))
 
 
 @pytest.fixture
@@ -99,9 +97,7 @@ def test_an_ambiguous_prefix_lists_the_candidates(catalog: Catalog) -> None:
 
 
 def test_a_full_name_wins_over_longer_names_that_start_with_it(root: Path) -> None:
-    write_syllabus(
-        root, "".join(ENTRY.format(track="a", name=name, needs="[]") for name in ("cache", "cache_key"))
-    )
+    write_syllabus(root, "".join(ENTRY.format(track="a", name=name, needs="[]") for name in ("cache", "cache_key")))
     assert load(root / "." / "katas" / "..").find("cache").name == "cache"
 
 

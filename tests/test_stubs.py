@@ -72,8 +72,7 @@ def test_a_decorator_factory_loses_everything_inside() -> None:
     assert '_T = TypeVar("_T")' in text
     assert text.count("@overload") == 2
     assert text.endswith(
-        '    """Caches."""\n'
-        '    raise NotImplementedError("cached is yours to write; its rules stand in README.md")\n'
+        '    """Caches."""\n    raise NotImplementedError("cached is yours to write; its rules stand in README.md")\n'
     )
 
 
@@ -194,9 +193,7 @@ def test_a_shortened_import_is_written_as_ruff_would() -> None:
     )
     assert text.startswith("from somewhere import (\n    Nameaxxxxxxxxxxxx,\n")
     assert "Zebra" not in text
-    assert stub("from a import Bb, Cc\n\n\ndef use(c: Cc) -> None:\n    Bb()\n").startswith(
-        "from a import Cc\n"
-    )
+    assert stub("from a import Bb, Cc\n\n\ndef use(c: Cc) -> None:\n    Bb()\n").startswith("from a import Cc\n")
 
 
 def test_a_quoted_annotation_needs_its_import() -> None:
