@@ -55,6 +55,14 @@ class _GatedAsync:
         self._greeting = False
         super().__init__(**options)
 
+    async def connect(self) -> None:
+        # While a real socket is being opened time must not jump, nor anybody else take a step.
+        self._world.wire.in_flight += 1
+        try:
+            await super().connect()  # type: ignore[misc]
+        finally:
+            self._world.wire.in_flight -= 1
+
     async def on_connect(self) -> None:
         self._greeting = True
         try:
@@ -70,14 +78,15 @@ class _GatedAsync:
         commands = unpack(joined(command))
         self._end_trip()
         step = await world.enter(spelled(commands), footprint(commands), lost)
+        world.wire.in_flight += 1
+        self._trip = _trip(step, commands)
         try:
             world.server.arrive()
             await super().send_packed_command(command, check_health)  # type: ignore[misc]
-        except RedisConnectionError as error:
-            step.note = str(error)
+        except BaseException as error:
+            self._end_trip()
+            step.note = str(error) or type(error).__name__
             raise
-        self._trip = _trip(step, commands)
-        world.wire.in_flight += 1
         if world.faulted(step):
             # The request must have been applied before anybody can die of it or lose its reply.
             while self._trip is not None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, overload
 
+from dojo.lab.errors import LabError
 from dojo.lab.faults import ALL_KINDS, Fault, check_kind, parse_fault
 from dojo.lab.lab import Lab
 from dojo.lab.loop import run_async
@@ -171,10 +172,11 @@ def conduct(experiment: Experiment, replay: str | None = None) -> Session:
 
 
 def parse_plan(text: str) -> Plan:
-    """Read what ``--schedule`` takes: ``ABBA``, ``A2:lost-reply`` or ``A2:lost-reply/ABBA``."""
-    first, _, rest = text.partition("/")
-    fault = parse_fault(first)
-    return Plan(prefix=tuple(rest if fault else first), fault=fault)
+    """Read what ``--schedule`` takes: ``ABBA``, ``B>BA``, ``A2:lost-reply`` or ``A2:lost-reply/ABBA``."""
+    head, _, rest = text.partition("/")
+    fault = parse_fault(head)
+    first, starts, picks = (rest if fault else head).rpartition(">")
+    return Plan(prefix=tuple(picks), first=first if starts else None, fault=fault)
 
 
 def _note(session: Session, run: Run) -> None:
@@ -193,30 +195,44 @@ def _faults(session: Session, experiment: Experiment, sweeping: Sweep | None) ->
     # How many steps there are is known from the clean run that the caller has just made.
     actors = {a.letter: a for a in session.last.world.actors}
     if sweeping.actor not in actors:
-        return
+        raise LabError(f"@sweep: no actor {sweeping.actor} in this test; start one with lab.attempt or lab.race")
     for step in range(actors[sweeping.actor].steps):
         for kind in sweeping.kinds:
             yield Fault(sweeping.actor, step, kind)
 
 
 def _search(session: Session, experiment: Experiment, options: Explore, fault: Fault | None) -> None:
+    _search_from(None, options.preemptions, session, experiment, options, fault)
+    actors = session.last.world.actors if session.last is not None else []
+    for actor in actors[1:]:
+        if session.failed or session.capped:
+            return
+        # Another caller's start differs from its going first by local state alone: one forced switch is plenty.
+        _search_from(actor.letter, min(1, options.preemptions), session, experiment, options, fault)
+
+
+def _search_from(
+    first: str | None, preemptions: int, session: Session, experiment: Experiment, options: Explore, fault: Fault | None
+) -> None:
     waiting: dict[int, deque[tuple[tuple[str, ...], SleepSet]]] = {0: deque([((), {})])}
-    for bound in range(options.preemptions + 1):
+    for bound in range(preemptions + 1):
         work = waiting.pop(bound, deque())
         while work:
             if session.runs >= options.max_runs:
                 session.capped = True
                 return
             prefix, sleeping = work.popleft()
-            run = experiment.run(Plan(prefix, fault, sleeping if options.reduce else None))
+            run = experiment.run(Plan(prefix, first, fault, sleeping if options.reduce else None))
             _note(session, run)
             if run.error is not None:
                 return
-            for cost, branch in _branches(run, len(prefix), options):
+            for cost, branch in _branches(run, len(prefix), preemptions, options.reduce):
                 (work if cost <= bound else waiting.setdefault(cost, deque())).append(branch)
 
 
-def _branches(run: Run, fixed: int, options: Explore) -> Iterator[tuple[int, tuple[tuple[str, ...], SleepSet]]]:
+def _branches(
+    run: Run, fixed: int, preemptions: int, reduce: bool
+) -> Iterator[tuple[int, tuple[tuple[str, ...], SleepSet]]]:
     """The prefixes that leave this run's path after its own prefix, each with its number of forced switches."""
     scheduler = run.world.scheduler
     picks = [choice.picked for choice in scheduler.choices]
@@ -232,10 +248,8 @@ def _branches(run: Run, fixed: int, options: Explore) -> Iterator[tuple[int, tup
                 if other == choice.picked or step.key in asleep:
                     continue
                 cost = switches + (forced and other != choice.previous)
-                if cost <= options.preemptions:
-                    sleep_set = (
-                        {k: s for k, s in {**asleep, **tried}.items() if independent(s, step)} if options.reduce else {}
-                    )
+                if cost <= preemptions:
+                    sleep_set = {k: s for k, s in {**asleep, **tried}.items() if independent(s, step)} if reduce else {}
                     yield cost, ((*picks[:position], other), sleep_set)
                     tried[step.key] = step
         switches += forced and choice.picked != choice.previous

@@ -68,6 +68,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._world.clock.monotonic()
 
+    def create_task(self, *args: Any, **options: Any) -> asyncio.Task[Any]:
+        task: asyncio.Task[Any] = super().create_task(*args, **options)
+        self._world.started_tasks.note(task)
+        return task
+
     def _keep(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         # An exception that nobody retrieved is evidence for a test to ask about, not noise on stderr.
         self._world.background_errors.append(context)

@@ -23,6 +23,9 @@ class Plan:
     """Everything that distinguishes one run of a test from another."""
 
     prefix: tuple[str, ...] = ()
+    first: str | None = None
+    """Who starts first in a race. It matters where callers share state in one process: what they do before their
+    first step is behind no gate."""
     fault: Fault | None = None
     sleep_set: SleepSet | None = None
     """Steps that need not be tried first after the prefix (sleep sets, Godefroid 1996); None: no reduction."""
@@ -103,4 +106,5 @@ class Scheduler:
 
     @property
     def schedule(self) -> str:
-        return "".join(c.picked for c in self.choices)
+        start = f"{self.plan.first}>" if self.plan.first else ""
+        return start + "".join(c.picked for c in self.choices)

@@ -8,10 +8,12 @@ control, and that is reported with the line.
 from __future__ import annotations
 
 import _thread
+import contextlib
 import contextvars
 import ctypes
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -28,6 +30,8 @@ BATON_PATIENCE_S = 5.0
 """Real seconds that one actor may compute between two gates."""
 
 MAX_WAKES = 20_000
+
+_REAL_SLEEP = time.sleep  # bound before any world replaces it
 
 
 @dataclass(eq=False)
@@ -70,13 +74,16 @@ class _Worker:
         threading.Thread(target=self._serve, daemon=True, name="dojo-actor").start()
 
     def _serve(self) -> None:
-        while True:
-            self.lock.acquire()
-            job, self.job = self.job, None
-            assert job is not None
-            job()
-            del job
-            self._pool.give_back(self)
+        # An interrupted actor may be between two of its lines when the interruption arrives; this thread is
+        # then not fit for another job.
+        with contextlib.suppress(Stuck):
+            while True:
+                self.lock.acquire()
+                job, self.job = self.job, None
+                assert job is not None
+                job()
+                del job
+                self._pool.give_back(self)
 
 
 _POOL = _Pool()
@@ -93,16 +100,16 @@ def current() -> tuple[ThreadGroup, ThreadActor] | None:
 class ThreadGroup:
     """The actors of one race."""
 
-    def __init__(self, world: World, actors: list[ThreadActor]) -> None:
+    def __init__(self, world: World, actors: dict[str, ThreadActor]) -> None:
         self._world = world
-        self._actors = {a.actor.letter: a for a in actors}
+        self._actors = actors
         self._back = _thread.allocate_lock()
         self._back.acquire()
         self._frozen: list[ThreadActor] = []
         self._wakes = 0
 
-    def run(self) -> list[Outcome]:
-        """Run everybody to the end (or death); outcomes in the order of the actors."""
+    def run(self) -> dict[str, Outcome]:
+        """Run everybody to the end (or death), started in the order given; outcomes by letter."""
         for actor in self._actors.values():
             self._start(actor)
         for actor in self._actors.values():
@@ -114,7 +121,7 @@ class ThreadGroup:
                 self._resume(self._actors[step.actor.letter])
             else:
                 self._wake_next()
-        return [a.outcome for a in self._actors.values() if a.outcome is not None]
+        return {letter: a.outcome for letter, a in self._actors.items() if a.outcome is not None}
 
     # called from the actors' threads
 
@@ -178,7 +185,8 @@ class ThreadGroup:
         if not self._back.acquire(timeout=BATON_PATIENCE_S):
             frame = sys._current_frames().get(actor.ident)
             where = learner_line(self._world.learner_files, frame) or "outside your file"
-            _interrupt(actor.ident)
+            if _computing(actor.ident):
+                _interrupt(actor.ident)
             raise NeverFinishes(
                 f"{actor.actor.title} neither goes on nor ends: it computes without end, or blocks on something that "
                 f"is no server (a threading.Lock that another caller holds?)\n  {where}"
@@ -198,6 +206,16 @@ class ThreadGroup:
         self._world.clock.advance_ns(max(0, actor.wake_ns - self._world.clock.elapsed_ns))
         actor.wake_ns = None
         self._resume(actor)
+
+
+def _computing(ident: int) -> bool:
+    """Whether a thread moves, as opposed to blocking in a call."""
+    seen = set()
+    for _ in range(20):
+        frame = sys._current_frames().get(ident)
+        seen.add((id(frame), frame.f_lasti if frame else 0))
+        _REAL_SLEEP(0.002)
+    return len(seen) > 1
 
 
 def _interrupt(ident: int) -> None:

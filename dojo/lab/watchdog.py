@@ -33,7 +33,7 @@ def watchdog(learner_files: set[str], close: Callable[[], None] | None = None) -
         return
 
     def stop(number: int, frame: FrameType | None) -> None:
-        if sys.gettrace() is not None:
+        if _debugging():
             return  # somebody thinks at a debugger's prompt
         if close is not None:
             close()
@@ -52,3 +52,10 @@ def watchdog(learner_files: set[str], close: Callable[[], None] | None = None) -
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in previous:
             signal.signal(number, handler)
+
+
+def _debugging() -> bool:
+    if sys.gettrace() is not None:
+        return True
+    monitoring = getattr(sys, "monitoring", None)  # Python 3.12: debuggers need no trace function
+    return monitoring is not None and monitoring.get_tool(monitoring.DEBUGGER_ID) is not None

@@ -14,9 +14,11 @@ import redis.asyncio
 
 from dojo.lab import threads
 from dojo.lab.clock import Clock
+from dojo.lab.entropy import repeatable
 from dojo.lab.errors import LabError, NeverFinishes, ProcessDied
 from dojo.lab.schedule import Plan, Scheduler
 from dojo.lab.servers import Backend, Server
+from dojo.lab.tasks import StartedTasks
 from dojo.lab.trace import LETTERS, Actor, Step, Touches, Trace
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ class World:
         self.fault_hit = False
         self.background_errors: list[dict[str, Any]] = []
         self.learner_files: set[str] = set()
+        self.started_tasks = StartedTasks(self.learner_files)
         self._steps = 0
         self._tasks: weakref.WeakKeyDictionary[asyncio.Task[Any], Actor] = weakref.WeakKeyDictionary()
         self._deaths: dict[str, asyncio.Future[None]] = {}
@@ -69,8 +72,8 @@ class World:
 
     @contextlib.contextmanager
     def installed(self) -> Iterator[None]:
-        """Virtual time for whatever runs inside; afterwards nothing of the world is left."""
-        with self.clock.installed(self.sleep_sync):
+        """Virtual time and repeatable randomness for whatever runs inside; afterwards nothing of it is left."""
+        with self.clock.installed(self.sleep_sync), repeatable():
             try:
                 yield
             finally:

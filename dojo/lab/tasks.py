@@ -1,0 +1,29 @@
+"""Which tasks the learner's code has started, and where: what is still alive when it should not be, is a leak."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import weakref
+from types import FrameType
+
+from dojo.lab.blame import learner_line
+
+
+class StartedTasks:
+    """The tasks whose creation had a frame of the learner's file on the stack: its own, or a library's on its behalf."""
+
+    def __init__(self, learner_files: set[str]) -> None:
+        self._files = learner_files
+        self._places: weakref.WeakKeyDictionary[asyncio.Task[object], str] = weakref.WeakKeyDictionary()
+
+    def note(self, task: asyncio.Task[object]) -> None:
+        """Remember `task` if the learner's code is the one that is starting it now."""
+        frame: FrameType | None = sys._getframe(1)
+        place = learner_line(self._files, frame)
+        if place is not None:
+            self._places[task] = place.splitlines()[0]
+
+    def alive(self) -> list[str]:
+        """Where each of them that has not ended yet was started: ``hub.py:12 in join``. In order of text."""
+        return sorted(place for task, place in self._places.items() if not task.done())
