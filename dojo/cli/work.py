@@ -50,7 +50,8 @@ def run_tests(
 ) -> None:
     """Run katas' tests and show the rules that hold, with the first failure in full.
 
-    Without KATA: the one whose directory you are in, else every one that you have started.
+    Without KATA: what TREE implements, or of your own the kata whose directory you are in, else
+    every one that you have started.
 
     \b
     Example:
@@ -61,7 +62,7 @@ def run_tests(
     if impl is not None and not impl.exists():
         fail(f"no implementation at {impl}. Name a directory or one Python file.", USAGE)
     results = []
-    for kata in _chosen(found, katas):
+    for kata in _chosen(found, katas, impl):
         result = _run(kata, impl, redis)
         results.append(result)
         if not as_json:
@@ -150,9 +151,12 @@ def reset(
             say(f"{place(kata.stub)} is the stub again. What you wrote: {place(backup)}")
 
 
-def _chosen(found: Catalog, queries: list[str] | None) -> tuple[Kata, ...]:
+def _chosen(found: Catalog, queries: list[str] | None, impl: Path | None) -> tuple[Kata, ...]:
     if queries:
         return found.select(queries)
+    if impl is not None:
+        handed_in = tuple(kata for kata in found if resolve_impl(impl, kata) is not None)
+        return handed_in or fail(f"{impl} implements no kata. Call its files like the katas.", USAGE)
     if (here := kata_here(found)) is not None:
         return (here,)
     standing = practice.states(found)
@@ -177,8 +181,10 @@ def _run(kata: Kata, impl: Path | None, redis: str) -> RunResult:
 
     file = resolve_impl(impl or kata.root / "katas", kata)
     if file is None:
-        where = place(kata.stub) if impl is None else f"{kata.name}.py in {impl}"
-        fail(f"there is no {where}. `{typed('dojo')} reset {kata.name}` restores the stub of your own.", USAGE)
+        if impl is None:
+            remedy = f"`{typed('dojo')} reset {kata.name}` restores the stub."
+            fail(f"{place(kata.stub)} is gone. {remedy}", USAGE)
+        fail(f"{impl} does not implement {kata.name}. Call the file {kata.name}.py.", USAGE)
     text = file.read_bytes()  # before the run: an edit made during it has not been tested
     try:
         result = run(kata, file, redis=redis)

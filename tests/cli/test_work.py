@@ -116,7 +116,7 @@ def test_a_deleted_file_names_the_command_that_brings_it_back(dojo: Run, first: 
     first.stub.unlink()
     result = dojo("test", "add_one")
     assert result.code == 2
-    assert "`dojo reset add_one` restores" in result.err
+    assert "`dojo reset add_one` restores the stub" in result.err
 
 
 def test_a_tree_that_is_not_there_is_wrong_usage(dojo: Run) -> None:
@@ -129,7 +129,19 @@ def test_a_tree_without_the_kata_says_so(dojo: Run, katas: Catalog) -> None:
     (katas.root / "empty").mkdir()
     result = dojo("test", "add_one", "--impl", "empty")
     assert result.code == 2
-    assert "there is no add_one.py in empty" in result.err
+    assert "empty does not implement add_one. Call the file add_one.py." in result.err
+    assert "empty implements no kata" in dojo("test", "--impl", "empty").err
+
+
+def test_a_tree_alone_means_what_it_implements(dojo: Run, katas: Catalog) -> None:
+    handed_in = katas.root / "ann" / "add_two.py"
+    handed_in.parent.mkdir()
+    handed_in.write_bytes(katas.katas[1].solution.read_bytes())
+    for tree in ("ann", "ann/add_two.py"):
+        result = dojo("test", "--impl", tree)
+        assert result.code == 0
+        assert result.out.startswith("add_two:")
+        assert "add_one" not in result.out
 
 
 def test_hints_come_one_at_a_time_and_end(dojo: Run) -> None:
