@@ -187,8 +187,8 @@ class _Module:
     def _function(self, node: Function, qualname: str) -> str:
         documented = _is_text(node.body[0])
         rest = node.body[1:] if documented else node.body
-        if all(isinstance(part, ast.Expr) and _is_ellipsis(part.value) for part in rest):
-            return self.lines.whole(node)  # an overload or an abstract method: it has no body to hide
+        if all(map(_is_bodiless, rest)):  # an overload or an abstract method
+            return self.lines.whole(node)
         rule = RULE.match(self.lines.mark(node) or "")
         what = f"start with rule {rule[1]} of README.md" if rule else "its rules stand in README.md"
         indent = " " * (node.col_offset + 4)
@@ -293,8 +293,11 @@ def _is_text(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-def _is_ellipsis(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is ...
+def _is_bodiless(node: ast.stmt) -> bool:
+    """Whether a statement stands where a body is left out: `...` or `raise NotImplementedError`."""
+    if isinstance(node, ast.Raise):
+        return node.exc is not None and _root(node.exc) == "NotImplementedError"
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and node.value.value is ...
 
 
 def _is_import(node: ast.stmt) -> bool:

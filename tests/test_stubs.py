@@ -196,6 +196,22 @@ def test_a_shortened_import_is_written_as_ruff_would() -> None:
     assert stub("from a import Bb, Cc\n\n\ndef use(c: Cc) -> None:\n    Bb()\n").startswith("from a import Cc\n")
 
 
+def test_a_method_that_is_left_to_subclasses_stays() -> None:
+    source = """
+        from abc import ABC, abstractmethod
+
+
+        class Store(ABC):
+            @abstractmethod
+            def get(self, key: str) -> bytes:
+                \"\"\"Reads.\"\"\"
+
+            def put(self, key: str) -> None:
+                raise NotImplementedError("this store is read-only")
+        """
+    assert stub(source) == dedent(source).lstrip("\n")
+
+
 def test_a_quoted_annotation_needs_its_import() -> None:
     text = stub('from a import Thing\n\n\ndef use(thing: "Thing | None") -> "Thing":\n    return thing\n')
     assert text.startswith("from a import Thing\n")
