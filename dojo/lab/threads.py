@@ -149,8 +149,17 @@ class ThreadGroup:
 
     # the baton
 
+    def _release_back(self) -> None:
+        if not self._world.closed:
+            self._back.release()
+            return
+        # In a closed world an actor that was reported as stuck may end at any moment, beside the one being
+        # disposed of; nobody waits for the second release.
+        with contextlib.suppress(RuntimeError):
+            self._back.release()
+
     def _hand_back(self, me: ThreadActor) -> None:
-        self._back.release()
+        self._release_back()
         me.baton.acquire()
         if self._world.closed:
             raise ProcessDied
@@ -162,7 +171,7 @@ class ThreadGroup:
             actor.ident = _thread.get_ident()
             actor.baton.acquire()
             context.run(self._body, actor)
-            self._back.release()
+            self._release_back()
 
         _POOL.submit(job)
 
