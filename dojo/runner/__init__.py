@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dojo.catalog import Kata
@@ -24,6 +25,7 @@ __all__ = [
     "TestResult",
     "run",
     "run_many",
+    "run_variants",
     "warm",
 ]
 
@@ -77,3 +79,20 @@ def run_many(
     if len(jobs) > 1:
         warm()
     return run_forked(jobs, workers, on_test)
+
+
+def run_variants(job: Job, files: Sequence[Path], workers: int | None = None) -> list[RunResult]:
+    """Runs the job's tests on each of many small variants of its implementation, in the files' order.
+
+    Like `run_many` with the job's `impl` replaced, but the tests are collected only once, on the job's
+    own implementation. So each file must define the same names.
+    """
+    if not files:
+        return []
+    workers = max(1, workers or os.cpu_count() or 1)
+    if not hasattr(os, "fork"):
+        return run_many([replace(job, impl=file) for file in files], workers)
+    from dojo.runner.variants import run_collected
+
+    warm()
+    return run_collected(job, files, workers)

@@ -7,6 +7,7 @@ hold at that moment and nobody in the child will ever release them.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import selectors
 import signal
@@ -14,30 +15,50 @@ import sys
 import tempfile
 import traceback
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from time import monotonic
 from typing import NoReturn
 
 from dojo.runner.fresh import forget_parent
 from dojo.runner.journal import End, EndedBy, Journal, read_printed
 from dojo.runner.limits import apply_limits, write_all
-from dojo.runner.results import Job, OnTest, RunResult
-from dojo.runner.session import run_pytest
+from dojo.runner.results import Job, Limits, OnTest, RunResult
+from dojo.runner.session import Write, run_pytest
 
 _TICK = 0.02
 
 
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a forked child does."""
+
+    job: Job
+    body: Callable[[Write], int]
+    """Runs in the child: sends records, returns the exit code."""
+
+
 def run_forked(jobs: Sequence[Job], workers: int, on_test: OnTest | None = None) -> list[RunResult]:
     """Runs the jobs, at most `workers` at a time; the results are in the jobs' order."""
-    waiting = deque(enumerate(jobs))
+
+    def body(job: Job, write: Write) -> int:
+        forget_parent(job.root, job.kata)
+        return run_pytest(job, write)
+
+    return supervise([Task(job, functools.partial(body, job)) for job in jobs], workers, on_test)
+
+
+def supervise(tasks: Sequence[Task], workers: int, on_test: OnTest | None = None) -> list[RunResult]:
+    """Forks a child for each task, at most `workers` at a time; the results are in the tasks' order."""
+    waiting = deque(enumerate(tasks))
     running: dict[int, _Child] = {}
     results: dict[int, RunResult] = {}
     with selectors.SelectSelector() as selector:
         try:
             while waiting or running:
                 while waiting and len(running) < workers:
-                    index, job = waiting.popleft()
-                    child = running[index] = _Child(job, index, on_test)
+                    index, task = waiting.popleft()
+                    child = running[index] = _Child(task, index, on_test)
                     selector.register(child.reader, selectors.EVENT_READ, child)
                 # A child that has closed its end is about to exit: look again at once.
                 closing = any(child.at_end for child in running.values())
@@ -46,8 +67,9 @@ def run_forked(jobs: Sequence[Job], workers: int, on_test: OnTest | None = None)
                     if key.data.at_end:
                         selector.unregister(key.fileobj)
                 for index, child in list(running.items()):
+                    was_registered = not child.at_end
                     if (result := child.poll()) is not None:
-                        if not child.at_end:
+                        if was_registered:
                             selector.unregister(child.reader)
                         child.close()
                         results[index] = result
@@ -57,27 +79,24 @@ def run_forked(jobs: Sequence[Job], workers: int, on_test: OnTest | None = None)
                 child.kill()
                 os.waitpid(child.pid, 0)
                 child.close()
-    return [results[index] for index in range(len(jobs))]
+    return [results[index] for index in range(len(tasks))]
 
 
 class _Child:
     """A forked run, from the side of its parent."""
 
-    def __init__(self, job: Job, index: int, on_test: OnTest | None) -> None:
-        self._job = job
-        self._journal = Journal(job, None if on_test is None else lambda test: on_test(index, test))
+    def __init__(self, task: Task, index: int, on_test: OnTest | None) -> None:
+        self._job = task.job
+        self._journal = Journal(task.job, None if on_test is None else lambda test: on_test(index, test))
         self._ended_by: EndedBy = "itself"
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close(), with the child
         self.at_end = False
-        self.reader, writer = (_above_standard_streams(fd) for fd in os.pipe())
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                stream.flush()  # else the child holds a copy of what is buffered
+        self.reader, writer = above_standard_streams(os.pipe())
         self._start = monotonic()
-        self.pid = os.fork()
+        self.pid = fork()
         if self.pid == 0:
             os.close(self.reader)
-            _be_the_child(job, writer, self._output.fileno())
+            be_the_child(task.body, task.job.limits, writer, self._output.fileno())
         os.close(writer)
         os.set_blocking(self.reader, False)
 
@@ -134,21 +153,32 @@ class _Child:
         self._output.close()
 
 
-def _be_the_child(job: Job, writer: int, output: int) -> NoReturn:
-    code = 70  # EX_SOFTWARE: replaced by pytest's own code, if it gets that far
+def fork() -> int:
+    """`os.fork`, after flushing what the child would otherwise hold a copy of."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    return os.fork()
+
+
+def be_the_child(body: Callable[[Write], int], limits: Limits | None, writer: int, output: int) -> NoReturn:
+    """What a forked process does from its first moment to its last.
+
+    Its records go to the descriptor `writer`; whatever it prints goes to `output`.
+    """
+    code = 70  # EX_SOFTWARE: replaced by the body's own code, if it gets that far
     try:
         os.setsid()
         nothing = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(nothing, 0)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
+        for source, target in ((nothing, 0), (output, 1), (output, 2)):
+            os.dup2(source, target)
         # The parent's stream objects stay alive in its frames, unflushed; these are the child's own.
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
         sys.stdout = open(1, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)  # noqa: SIM115
-        forget_parent(job.root, job.kata)
-        apply_limits(job.limits)
-        code = run_pytest(job, lambda data: write_all(writer, data))
+        if limits is not None:
+            apply_limits(limits)
+        code = body(functools.partial(write_all, writer))
     except BaseException:  # noqa: BLE001 - nothing may return into the parent's frames
         with contextlib.suppress(BaseException):
             traceback.print_exc()
@@ -159,12 +189,15 @@ def _be_the_child(job: Job, writer: int, output: int) -> NoReturn:
         os._exit(code)
 
 
-def _above_standard_streams(fd: int) -> int:
-    """`fd`, or a copy above 2: if we were started with stdin closed, a pipe may well be number 0."""
-    if fd > 2:
-        return fd
+def above_standard_streams(pipe: tuple[int, int]) -> tuple[int, int]:
+    """The ends of a pipe, moved above 2: if we were started with stdin closed, one may well be number 0."""
     import fcntl
 
-    copy = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
-    os.close(fd)
-    return copy
+    moved = []
+    for fd in pipe:
+        if fd > 2:
+            moved.append(fd)
+        else:
+            moved.append(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3))
+            os.close(fd)
+    return moved[0], moved[1]

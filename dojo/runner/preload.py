@@ -50,6 +50,10 @@ def warm() -> None:
     for name in _WELCOME:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    # The fake reads its table of commands when its first server is made.
+    import fakeredis
+
+    fakeredis.FakeStrictRedis(server=fakeredis.FakeServer()).ping()
     # Otherwise the first collection in each child touches, and thereby copies, every page.
     gc.collect()
     gc.freeze()

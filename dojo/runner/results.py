@@ -153,7 +153,12 @@ class RunResult:
         return tuple(test for test in self.tests if test.outcome == "failed")
 
     def to_json(self) -> dict[str, Any]:
+        """JSON-ready; `from_json` is its inverse."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RunResult:
+        return cls(**{**data, "tests": tuple(TestResult(**test) for test in data["tests"])})
 
 
 OnTest = Callable[[int, TestResult], None]

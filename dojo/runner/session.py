@@ -18,24 +18,41 @@ if TYPE_CHECKING:
     import pytest
 
 Emit = Callable[[dict[str, Any]], None]
+Write = Callable[[bytes], None]
 
 MAX_MESSAGE = 20_000
 
 
-def run_pytest(job: Job, write: Callable[[bytes], None]) -> int:
+def run_pytest(job: Job, write: Write) -> int:
     """Runs the job's tests in this process and returns pytest's exit code.
 
     `write` takes one JSON line per record. Standard output is left alone: the caller has pointed it
     at a bounded file, so capturing it here again would only make a flood unbounded.
     """
+    emit = emitter(write)
+    code = pytest_main(job, [Reporter(job, emit)])
+    finish(code, emit)
+    return code
+
+
+def emitter(write: Write) -> Emit:
+    return lambda record: write(json.dumps(record).encode() + b"\n")
+
+
+def finish(code: int, emit: Emit) -> None:
+    """The completion record, without which no run is green."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    emit({"event": "done", "exit": code, "cpu": round(process_time(), 3)})
+
+
+def pytest_main(job: Job, plugins: list[object]) -> int:
+    """One pytest session on the job, with no plugins but the repository's own and the given ones."""
     for name in [name for name in os.environ if name.startswith("PYTEST_")]:
         del os.environ[name]
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     os.chdir(job.root)
     import pytest
-
-    def emit(record: dict[str, Any]) -> None:
-        write(json.dumps(record).encode() + b"\n")
 
     arguments = [
         str(job.test_file),
@@ -43,7 +60,6 @@ def run_pytest(job: Job, write: Callable[[bytes], None]) -> int:
         f"--impl={job.impl}",
         f"--redis={job.redis}",
         "--capture=no",
-        "--strict-markers",
         *("-p", "no:cacheprovider", "-p", "no:terminal"),
         # Autoload is off, but pyproject.toml has this plugin's options, and unknown ones are an error.
         *("-p", "pytest_asyncio.plugin"),
@@ -54,11 +70,7 @@ def run_pytest(job: Job, write: Callable[[bytes], None]) -> int:
         arguments.append("--maxfail=1")
     if job.schedule:
         arguments.append(f"--schedule={job.schedule}")
-    code = int(pytest.main(arguments, plugins=[Reporter(job, emit)]))
-    sys.stdout.flush()
-    sys.stderr.flush()
-    emit({"event": "done", "exit": code, "cpu": round(process_time(), 3)})
-    return code
+    return int(pytest.main(arguments, plugins=plugins))
 
 
 class Reporter:
@@ -66,8 +78,13 @@ class Reporter:
 
     def __init__(self, job: Job, emit: Emit) -> None:
         self._job = job
-        self._emit = emit
+        self.emit = emit
         self._phases: dict[str, pytest.TestReport] = {}
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        # Without the terminal plugin nobody has set it. The lab renders what a learner sees, and pytest's
+        # own long form costs 50 ms a failure, most of it looking for the source of the lab.
+        config.option.tbstyle = "native"
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         if not self._job.only:
@@ -86,7 +103,7 @@ class Reporter:
         for item in session.items:
             rule = rule_of(getattr(getattr(item, "obj", None), "__doc__", None))
             tests.append({"name": _name(item.nodeid), "rule": rule.number, "text": rule.text})
-        self._emit({"event": "collected", "tests": tests})
+        self.emit({"event": "collected", "tests": tests})
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
@@ -99,15 +116,15 @@ class Reporter:
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self._phases = {}
-        self._emit({"event": "start", "name": _name(nodeid)})
+        self.emit({"event": "start", "name": _name(nodeid)})
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._phases[report.when or ""] = report
         if report.when == "teardown":
-            self._emit({"event": "test", "result": _result(_name(report.nodeid), self._phases)})
+            self.emit({"event": "test", "result": _result(_name(report.nodeid), self._phases)})
 
     def _trouble(self, message: str) -> None:
-        self._emit({"event": "trouble", "message": message[:MAX_MESSAGE]})
+        self.emit({"event": "trouble", "message": message[:MAX_MESSAGE]})
 
 
 def _name(nodeid: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import textwrap
 from pathlib import Path
 
 from dojo.catalog import Catalog, Kata, load
 
+PROJECT = Path(__file__).parents[2]
 KATA = "tally"
 
 
@@ -31,14 +33,7 @@ def make_repository(root: Path, *, tests: str, solution: str) -> Kata:
         """,
     )
     write(root / "conftest.py", 'pytest_plugins = ["dojo.plugin"]\n')
-    write(
-        root / "pyproject.toml",
-        """
-        [tool.pytest.ini_options]
-        addopts = ["--import-mode=importlib"]
-        filterwarnings = ["error"]
-        """,
-    )
+    shutil.copy(PROJECT / "pyproject.toml", root)
     write(root / f"katas/basics/{KATA}/test_{KATA}.py", tests)
     write(root / f"solutions/basics/{KATA}.py", solution)
     catalog: Catalog = load(root)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
 
-from dojo.runner import Job, Limits, RunnerError, RunResult, run, run_many
+from dojo.runner import Job, Limits, RunnerError, RunResult, run, run_many, run_variants, warm
 from dojo.runner.results import TestResult
 from dojo.runner.spawned import run_spawned
 
@@ -44,20 +45,36 @@ def double(a):
 SMALL = Limits(wall_seconds=20, cpu_seconds=2, output_bytes=200_000)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _warm():
+    warm()
+
+
 @pytest.fixture
 def kata(tmp_path):
     return make_repository(tmp_path, tests=TESTS, solution=SOLUTION)
 
 
-@pytest.fixture(params=["forked", "spawned"])
-def attempt(request, kata):
-    """Runs source text as the kata's implementation, in either kind of process."""
+@pytest.fixture
+def attempt(kata):
+    """Runs source text as the kata's implementation, in a fork of this process."""
 
     def runner(text: str, **options) -> RunResult:
         job = Job.of(kata, implementation(kata.root, text), **{"limits": SMALL, **options})
-        return run_many([job])[0] if request.param == "forked" else run_spawned([job], 1)[0]
+        return run_many([job])[0]
 
     return runner
+
+
+@pytest.fixture(params=["forked", "spawned"])
+def either(request, kata, attempt):
+    """Like `attempt`, in either kind of process."""
+
+    def spawned(text: str, **options) -> RunResult:
+        job = Job.of(kata, implementation(kata.root, text), **{"limits": SMALL, **options})
+        return run_spawned([job], 1)[0]
+
+    return attempt if request.param == "forked" else spawned
 
 
 def dead_within(seconds: float, pid: int) -> bool:
@@ -78,8 +95,8 @@ def outcomes(result: RunResult) -> list[str]:
     return [test.outcome for test in result.tests]
 
 
-def test_right_code_is_green(attempt):
-    result = attempt(SOLUTION)
+def test_right_code_is_green(either):
+    result = either(SOLUTION)
     assert (result.status, result.detail) == ("green", "")
     assert [(test.name, test.rule, test.text) for test in result.tests] == [
         ("test_adds", 1, "The sum of two numbers."),
@@ -91,8 +108,8 @@ def test_right_code_is_green(attempt):
     assert result.wall_seconds > 0
 
 
-def test_a_wrong_answer_is_red_and_names_rule_and_trap(attempt):
-    result = attempt(SOLUTION.replace("2 * a", "a * a"))
+def test_a_wrong_answer_is_red_and_names_rule_and_trap(either):
+    result = either(SOLUTION.replace("2 * a", "a * a"))
     assert result.status == "red"
     assert outcomes(result) == ["passed", "failed", "passed"]
     [failed] = result.failed
@@ -106,14 +123,14 @@ def test_an_unwritten_body_is_missing(attempt):
     assert [test.kind for test in result.tests] == [None, "missing", "missing"]
 
 
-def test_stop_at_first_leaves_the_rest_unrun(attempt):
-    result = attempt("def add(a, b):\n    return 0\ndef double(a):\n    return 0\n", stop_at_first=True)
+def test_stop_at_first_leaves_the_rest_unrun(either):
+    result = either("def add(a, b):\n    return 0\ndef double(a):\n    return 0\n", stop_at_first=True)
     assert outcomes(result) == ["failed", "not-run", "not-run"]
     assert result.status == "red"
 
 
-def test_only_chooses_and_orders(attempt):
-    result = attempt(SOLUTION, only=("test_zero", "test_adds"))
+def test_only_chooses_and_orders(either):
+    result = either(SOLUTION, only=("test_zero", "test_adds"))
     assert [test.name for test in result.tests] == ["test_zero", "test_adds"]
     assert result.status == "green"
 
@@ -126,8 +143,8 @@ def test_only_with_an_unknown_name_is_broken_and_lists_the_names(attempt):
 
 
 @pytest.mark.parametrize("code", [0, 1, 3])
-def test_os_exit_is_a_crash_in_its_test(attempt, code):
-    result = attempt(SOLUTION.replace("return 2 * a", f"import os; os._exit({code})"))
+def test_os_exit_is_a_crash_in_its_test(either, code):
+    result = either(SOLUTION.replace("return 2 * a", f"import os; os._exit({code})"))
     assert result.status == "crashed"
     assert outcomes(result) == ["passed", "failed", "not-run"]
     assert result.tests[1].kind == "crashed"
@@ -139,14 +156,14 @@ def test_os_exit_at_import_is_a_crash(attempt):
     assert (result.status, result.tests) == ("crashed", ())
 
 
-def test_a_segmentation_fault_is_a_crash(attempt):
-    result = attempt(SOLUTION.replace("return 2 * a", "import ctypes; ctypes.string_at(0)"))
+def test_a_segmentation_fault_is_a_crash(either):
+    result = either(SOLUTION.replace("return 2 * a", "import ctypes; ctypes.string_at(0)"))
     assert result.status == "crashed"
     assert "SIGSEGV in test_doubles" in result.detail
     assert outcomes(result) == ["passed", "failed", "not-run"]
 
 
-def test_a_loop_that_nothing_interrupts_is_timed_out(attempt):
+def test_a_loop_that_nothing_interrupts_is_timed_out(either):
     # It swallows the lab's own exception, so that only the kernel's limit ends it.
     stubborn = """
     import signal
@@ -155,36 +172,37 @@ def test_a_loop_that_nothing_interrupts_is_timed_out(attempt):
     while True:
         pass
     """
-    result = attempt(SOLUTION.replace("    return 2 * a", stubborn), limits=Limits(20, 1))
+    result = either(SOLUTION.replace("    return 2 * a", stubborn), limits=Limits(20, 1))
     assert result.status == "timed-out"
     assert outcomes(result) == ["passed", "failed", "not-run"]
     assert result.tests[1].kind == "timed-out"
     assert "test_doubles" in result.detail
 
 
-def test_a_wait_outside_virtual_time_is_timed_out(attempt):
-    result = attempt(SOLUTION.replace("return 2 * a", "import os; os.read(os.pipe()[0], 1)"), limits=Limits(3, 5))
+def test_a_wait_outside_virtual_time_is_timed_out(either):
+    result = either(SOLUTION.replace("return 2 * a", "import os; os.read(os.pipe()[0], 1)"), limits=Limits(1.5, 5))
     assert result.status == "timed-out"
-    assert "3 s in test_doubles" in result.detail
+    assert "1.5 s in test_doubles" in result.detail
     assert result.wall_seconds < 8
 
 
 def test_an_endless_loop_is_named_by_the_lab(attempt):
-    result = attempt(SOLUTION.replace("return 2 * a", "\n    while True: pass"), limits=Limits(40, 30))
+    text = SOLUTION.replace("return 2 * a", "\n    while True: pass")
+    result = attempt(text, limits=Limits(40, 30), stop_at_first=True)
     assert result.status == "red"
     assert result.tests[1].kind == "never-finishes"
 
 
-def test_a_flood_is_ended_and_shown_in_part(attempt):
-    result = attempt(SOLUTION.replace("return 2 * a", "\n    while True: print('flood' * 20)"))
+def test_a_flood_is_ended_and_shown_in_part(either):
+    result = either(SOLUTION.replace("return 2 * a", "\n    while True: print('flood' * 20)"))
     assert result.status in ("crashed", "red")  # whichever limit comes first: the parent's or the kernel's
     assert result.tests[1].outcome == "failed"
     assert "bytes left out" in result.output
     assert len(result.output) < 80_000
 
 
-def test_ordinary_output_is_kept(attempt):
-    result = attempt(SOLUTION + "print('loaded')")
+def test_ordinary_output_is_kept(either):
+    result = either(SOLUTION + "print('loaded')")
     assert result.status == "green"
     assert "loaded" in result.output
 
@@ -366,3 +384,34 @@ def test_warming_up_hides_no_warning():
         [sys.executable, "-W", "error", "-c", code], cwd=project, capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_variants_give_the_results_of_separate_runs(kata):
+    texts = [
+        SOLUTION,
+        SOLUTION.replace("2 *", "3 *"),
+        SOLUTION.replace("return 2 * a", "import os; os._exit(0)"),
+        "raise ValueError\n" + SOLUTION,
+        SOLUTION.replace("return 2 * a", "\n    while True: pass"),
+        SOLUTION.replace("a + b", "a - b"),
+        SOLUTION,
+    ]
+    files = [implementation(kata.root, text, f"v{number}") for number, text in enumerate(texts)]
+    job = Job.of(kata, kata.solution, stop_at_first=True, only=("test_zero", "test_doubles", "test_adds"), limits=SMALL)
+    together = run_variants(job, files, workers=2)
+    apart = run_many([replace(job, impl=file) for file in files], workers=2)
+
+    def gist(result: RunResult) -> list[tuple[object, ...]]:
+        return [(test.name, test.rule, test.outcome, test.kind, test.trap, test.message) for test in result.tests]
+
+    assert [result.status for result in together] == ["green", "red", "crashed", "crashed", "timed-out", "red", "green"]
+    assert [result.green for result in together] == [result.green for result in apart]
+    for one, other in zip(together, apart, strict=True):
+        if one.status in ("green", "red"):
+            assert gist(one) == gist(other)
+
+
+def test_variants_of_what_cannot_be_collected_are_refused(kata):
+    job = Job.of(kata, implementation(kata.root, "def add(a, b:"))
+    with pytest.raises(RunnerError, match=r"cannot be collected(.|\n)*line 1"):
+        run_variants(job, [kata.solution])

@@ -1,0 +1,121 @@
+"""The mutation score: how many small faults in a solution the kata's tests notice."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dojo.author import survivors
+from dojo.author.mutations import Mutation, mutations
+from dojo.catalog import Kata
+from dojo.runner import Job, Limits, RunResult, run_variants
+
+GOAL = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Survivor:
+    """A mutation that no test noticed."""
+
+    mutation: Mutation
+    why: str
+    """The explanation from the kata's list; empty if nobody has given one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What became of a solution's mutations."""
+
+    kata: str
+    killed: int
+    unexplained: tuple[Survivor, ...]
+    explained: tuple[Survivor, ...]
+    stale: tuple[str, ...]
+    """Entries of the kata's list that explain nothing: the mutation dies, is gone, or its line has changed."""
+    cpu_seconds: float
+
+    @property
+    def total(self) -> int:
+        """All mutations but those explained."""
+        return self.killed + len(self.unexplained)
+
+    @property
+    def ratio(self) -> float:
+        return self.killed / self.total if self.total else 1.0
+
+    @property
+    def good(self) -> bool:
+        return self.ratio >= GOAL
+
+
+def score(kata: Kata, solution: RunResult, *, workers: int | None = None) -> Score:
+    """Runs the kata's tests on every mutation of its solution.
+
+    `solution` is a green run of the unmutated solution: it says which tests are quick, so that most
+    mutations die within milliseconds, and how long a run may take before it counts as endless.
+    Raises SurvivorsError if the list of explained survivors is wrong.
+    """
+    source = kata.solution.read_text(encoding="utf-8")
+    found = mutations(source)
+    explanations = survivors.read(kata)
+    # A mutation may well make a loop endless; twice a solution's second is generous for a run that ends.
+    limits = Limits(wall_seconds=30.0, cpu_seconds=max(2, math.ceil(4 * solution.cpu_seconds)))
+    quickest_first = sorted(solution.tests, key=lambda test: test.seconds)
+    with tempfile.TemporaryDirectory(prefix="dojo-mutations-") as directory:
+        files = [_write(Path(directory), number, kata, m.apply(source)) for number, m in enumerate(found)]
+        job = Job.of(
+            kata,
+            kata.solution,
+            stop_at_first=True,
+            only=[test.name for test in quickest_first],
+            limits=limits,
+        )
+        results = run_variants(job, files, workers)
+    return _judge(kata, source, list(zip(found, results, strict=True)), explanations)
+
+
+def _write(directory: Path, number: int, kata: Kata, text: str) -> Path:
+    path = directory / f"m{number}" / f"{kata.name}.py"
+    path.parent.mkdir()
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _judge(
+    kata: Kata,
+    source: str,
+    results: Sequence[tuple[Mutation, RunResult]],
+    explanations: dict[str, survivors.Explained],
+) -> Score:
+    lines = source.splitlines()
+    unexplained: list[Survivor] = []
+    explained: list[Survivor] = []
+    used: set[str] = set()
+    for mutation, result in results:
+        if not result.green:
+            continue
+        given = explanations.get(mutation.id)
+        if given is not None and given.was == lines[mutation.line - 1].strip():
+            explained.append(Survivor(mutation, given.why))
+            used.add(mutation.id)
+        else:
+            unexplained.append(Survivor(mutation, ""))
+    return Score(
+        kata=kata.name,
+        killed=len(results) - len(unexplained) - len(explained),
+        unexplained=tuple(unexplained),
+        explained=tuple(explained),
+        stale=tuple(key for key in explanations if key not in used),
+        cpu_seconds=round(sum(result.cpu_seconds for _, result in results), 3),
+    )
+
+
+def diff(mutation: Mutation, source: str, name: str) -> str:
+    """A unified diff of the mutated line, without context."""
+    before, after = source.splitlines(), mutation.apply(source).splitlines()
+    lines = difflib.unified_diff(before, after, name, f"{name} ({mutation.id})", n=0, lineterm="")
+    return "\n".join(lines)
