@@ -1,0 +1,299 @@
+"""The rules of README.md, in the order in which it is easiest to make them hold."""
+
+import contextlib
+import itertools
+import math
+import random
+
+from backoff_schedule import Backoff, delay
+from celery.utils.time import get_exponential_backoff_interval
+
+from dojo.lab.properties import given, st
+
+RANDOM_MODES = ("full", "equal", "decorrelated")
+
+
+def scripted(*numbers):
+    """A generator whose random() gives just these numbers, over and over, so that chance can be tested exactly."""
+    rng = random.Random(0)
+    rng.random = itertools.cycle(numbers).__next__
+    return rng
+
+
+def first(count, delays):
+    return list(itertools.islice(delays, count))
+
+
+@contextlib.contextmanager
+def global_random_restored():
+    state = random.getstate()
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+# the plain schedule
+
+
+def test_delays_start_at_base_and_double(lab):
+    """Rule 1. The first retry waits `base` seconds, and each later one twice as long as the one before."""
+    lab.scenario("base 3 s, cap 1000 s, no jitter")
+    delays = [delay(retry, base=3, cap=1000) for retry in range(1, 6)]
+    lab.expect("delay before retry 1", delays[0], 3.0, trap="off-by-one")
+    lab.expect("delays before retries 1 to 5", delays, [3.0, 6.0, 12.0, 24.0, 48.0], trap="not-doubling")
+
+
+def test_fractions_of_a_second_survive(lab):
+    """Rule 2. A base below one second keeps its fractions."""
+    lab.scenario("base 0.05 s, cap 60 s, no jitter")
+    delays = [delay(retry, base=0.05, cap=60) for retry in range(1, 6)]
+    lab.expect("delays before retries 1 to 5", delays, [0.05, 0.1, 0.2, 0.4, 0.8], trap="integer-truncation")
+
+
+def test_growth_stops_at_the_cap(lab):
+    """Rule 3. No delay is longer than `cap`, after five failures as after a million."""
+    lab.scenario("base 0.5 s, cap 3 s, no jitter")
+    delays = [delay(retry, base=0.5, cap=3) for retry in range(1, 7)]
+    lab.expect("delays before retries 1 to 6", delays, [0.5, 1.0, 2.0, 3.0, 3.0, 3.0], trap="uncapped")
+    for retry in (1_025, 1_100, 1_000_000):
+        with lab.no_error(expected=f"3.0 s before retry {retry:,}", trap="power-before-cap"):
+            late = delay(retry, base=0.5, cap=3)
+        lab.expect(f"delay before retry {retry:,}", late, 3.0, trap="power-before-cap")
+
+
+@given(base=st.integers(1, 600), more=st.integers(0, 10_000), retry=st.integers(1, 60))
+def test_whole_seconds_agree_with_celery(lab, base, more, retry):
+    """Rule 4. Without jitter, and for whole seconds, the delay is the one that Celery computes."""
+    cap = base + more
+    celery = get_exponential_backoff_interval(base, retry - 1, cap)
+    mine = delay(retry, base=base, cap=cap)
+    lab.expect(f"delay before retry {retry}, base {base} s, cap {cap} s", mine, float(celery), trap="not-doubling")
+
+
+# chance
+
+
+def test_full_jitter_uses_the_whole_delay(lab):
+    """Rule 5. Full jitter picks from 0 to the capped delay."""
+    lab.scenario("base 1 s, cap 10 s; the generator gives 0, 1/4, 1/2, 3/4")
+    rng = scripted(0.0, 0.25, 0.5, 0.75)
+    delays = [delay(3, base=1, cap=10, jitter="full", rng=rng) for _ in range(4)]
+    lab.require(
+        max(delays) <= 4, expected="delays before retry 3: at most 4.0", got=f"{delays}", trap="jitter-above-delay"
+    )
+    lab.expect("delays before retry 3", delays, [0.0, 1.0, 2.0, 3.0], trap="wrong-window")
+    late = [delay(8, base=1, cap=10, jitter="full", rng=rng) for _ in range(4)]
+    lab.expect("delays before retry 8", late, [0.0, 2.5, 5.0, 7.5], trap="jitter-before-cap")
+
+
+def test_equal_jitter_keeps_half_the_delay(lab):
+    """Rule 6. Equal jitter picks from half the capped delay to all of it."""
+    lab.scenario("base 1 s, cap 10 s; the generator gives 0, 1/4, 1/2, 3/4")
+    rng = scripted(0.0, 0.25, 0.5, 0.75)
+    delays = [delay(3, base=1, cap=10, jitter="equal", rng=rng) for _ in range(4)]
+    lab.require(min(delays) >= 2, expected="delays before retry 3: at least 2.0", got=f"{delays}", trap="no-floor")
+    lab.expect("delays before retry 3", delays, [2.0, 2.5, 3.0, 3.5], trap="wrong-window")
+    late = [delay(8, base=1, cap=10, jitter="equal", rng=rng) for _ in range(4)]
+    lab.expect("delays before retry 8", late, [5.0, 6.25, 7.5, 8.75], trap="jitter-before-cap")
+
+
+def test_decorrelated_jitter_grows_from_the_previous_delay(lab):
+    """Rule 7. Decorrelated jitter picks from `base` to three times `prev`, then cuts at `cap`."""
+
+    def before_retry_5(prev, number):
+        return delay(5, base=1, cap=100, jitter="decorrelated", rng=scripted(number), prev=prev)
+
+    lab.scenario("base 1 s, cap 100 s, retry 5")
+    lab.expect(
+        "prev 8 s, the generator gives 0 and 1/2",
+        [before_retry_5(8.0, 0.0), before_retry_5(8.0, 0.5)],
+        [1.0, 12.5],
+        trap="forgotten-prev",
+    )
+    lab.expect("no prev, which counts as base; 1/2", before_retry_5(None, 0.5), 2.0, trap="forgotten-prev")
+    cut = before_retry_5(50.0, 0.75)
+    lab.require(cut <= 100, expected="prev 50 s, 3/4: at most 100.0", got=f"{cut}", trap="jitter-after-cap")
+    lab.expect("prev 50 s, 3/4: 112.75 cut at the cap", cut, 100.0, trap="wrong-window")
+
+
+@given(
+    retry=st.integers(1, 12),
+    base=st.floats(0.01, 2),
+    times=st.floats(1, 100),
+    jitter=st.sampled_from(("none", *RANDOM_MODES)),
+    number=st.floats(0, 1, exclude_max=True),
+)
+def test_no_delay_is_negative_or_above_the_cap(lab, retry, base, times, jitter, number):
+    """Rule 8. With jitter too, every delay is from 0 to `cap`."""
+    cap = base * times
+    got = delay(retry, base=base, cap=cap, jitter=jitter, rng=scripted(number), prev=cap)
+    lab.require(got >= 0, expected="a delay of 0 or more", got=f"{got} s", trap="negative-delay")
+    lab.require(got <= cap, expected=f"a delay up to the cap, {cap} s", got=f"{got} s", trap="jitter-after-cap")
+
+
+def test_full_jitter_is_even(lab):
+    """Rule 9. Full jitter favours no part of its range: over many delays the mean is half the longest."""
+    lab.scenario("4,000 delays, full jitter, base 0.5 s, retry 1, one seeded generator")
+    count, longest, rng = 4_000, 0.5, random.Random(2015)
+    delays = [delay(1, base=longest, cap=60, jitter="full", rng=rng) for _ in range(count)]
+    different = len(set(delays))
+    lab.require(
+        different > 100,
+        expected="delays in fractions of a second",
+        got=f"{different} different delays",
+        trap="integer-truncation",
+    )
+    # Five standard deviations of what chance does to an even generator.
+    mean, slack = sum(delays) / count, 5 * longest / math.sqrt(12 * count)
+    lab.require(
+        abs(mean - longest / 2) < slack,
+        expected=f"a mean of {longest / 2} s, give or take {slack:.3f}",
+        got=f"a mean of {mean:.3f} s",
+        trap="uneven-jitter",
+    )
+    quarters = [sum(longest * q / 4 <= d <= longest * (q + 1) / 4 for d in delays) for q in range(4)]
+    slack = 5 * math.sqrt(count * 3 / 16)
+    lab.require(
+        all(abs(part - count / 4) < slack for part in quarters),
+        expected=f"{count // 4} delays in each quarter, give or take {slack:.0f}",
+        got=f"{quarters}",
+        trap="uneven-jitter",
+    )
+
+
+def test_all_chance_comes_from_the_generator(lab):
+    """Rule 10. All chance comes from `rng`: one seed, one schedule; the module `random` is left alone."""
+
+    def six_delays(jitter, seed):
+        rng = random.Random(seed)
+        return [delay(retry, base=1, cap=60, jitter=jitter, rng=rng, prev=4.0) for retry in range(1, 7)]
+
+    for jitter in RANDOM_MODES:
+        lab.scenario(f"{jitter} jitter, six delays; between the runs somebody calls random.seed()")
+        with global_random_restored():
+            random.seed(1)
+            before = random.getstate()
+            run = six_delays(jitter, seed=7)
+            untouched = random.getstate() == before
+            random.seed(2)
+            same_seed, other_seed = six_delays(jitter, seed=7), six_delays(jitter, seed=8)
+        lab.expect("the same seed again", same_seed, run, trap="global-random")
+        lab.require(untouched, expected="random.getstate() as it was before", got="another state", trap="global-random")
+        lab.require(
+            other_seed != run, expected="another seed gives other delays", got=f"{run} again", trap="fixed-seed"
+        )
+
+
+def test_parameters_that_cannot_work_are_refused(lab):
+    """Rule 11. Parameters that cannot work raise ValueError."""
+
+    def call(**changed):
+        return delay(**{"retry": 2, "base": 1.0, "cap": 10.0, "rng": random.Random(1), **changed})
+
+    allowed = {
+        "base equal to cap": ({"base": 10.0}, 10.0),
+        "no jitter and no rng": ({"rng": None}, 2.0),
+        "a prev that this mode does not read": ({"prev": 0.0}, 2.0),
+        "prev equal to cap": ({"jitter": "decorrelated", "prev": 10.0, "rng": scripted(0.0)}, 1.0),
+        "prev equal to base": ({"jitter": "decorrelated", "prev": 1.0, "rng": scripted(0.0)}, 1.0),
+    }
+    for what, (changed, expected) in allowed.items():
+        with lab.no_error(expected=f"{what} is allowed", trap="too-strict"):
+            got = call(**changed)
+        lab.expect(what, got, expected, trap="too-strict")
+    wrong = {
+        "retry 0": {"retry": 0},
+        "retry -1": {"retry": -1},
+        "base 0": {"base": 0},
+        "base -1": {"base": -1.0},
+        "a base above the cap": {"base": 11.0},
+        "an infinite cap": {"cap": math.inf},
+        "an unknown jitter": {"jitter": "ful"},
+        "jitter without an rng": {"jitter": "equal", "rng": None},
+        "a prev below base": {"jitter": "decorrelated", "prev": 0.5},
+        "a prev above cap": {"jitter": "decorrelated", "prev": 10.5},
+    }
+    for what, changed in wrong.items():
+        with lab.raises(ValueError, when=f"for {what}", trap="silent-misconfiguration"):
+            call(**changed)
+    for what in ("base", "cap", "prev"):
+        with lab.raises(ValueError, when=f"for {what} NaN", trap="nan-slips-through"):
+            call(jitter="decorrelated", **{what: math.nan})
+
+
+# the iterator
+
+
+def test_a_backoff_yields_one_delay_after_the_other(lab):
+    """Rule 12. A `Backoff` yields the delays before retries 1, 2, 3, … and never ends."""
+    lab.scenario("base 1 s, cap 10 s, the default jitter (full); the generator always gives 1/2")
+    backoff = Backoff(base=1, cap=10, rng=scripted(0.5))
+    delays = [next(backoff), next(backoff), *first(4, backoff)]
+    lab.expect("delays before retries 1 to 6", delays, [0.5, 1.0, 2.0, 4.0, 5.0, 5.0], trap="lost-count")
+    lab.expect("delays for 200 more retries", len(first(200, backoff)), 200, trap="lost-count")
+
+
+def test_a_backoff_remembers_its_own_past(lab):
+    """Rule 13. A `Backoff` remembers its own past, the previous delay included, and nobody else's."""
+
+    def plain():
+        return Backoff(base=1, cap=100, jitter="none")
+
+    def decorrelated():
+        return Backoff(base=1, cap=100, jitter="decorrelated", rng=scripted(0.5))
+
+    lab.scenario("decorrelated jitter, base 1 s, cap 100 s; the generator always gives 1/2")
+    lab.expect("four delays", first(4, decorrelated()), [2.0, 3.5, 5.75, 9.125], trap="forgotten-prev")
+    in_turn = first(3, zip(decorrelated(), decorrelated(), strict=True))
+    lab.expect("two in turn", in_turn, [(2.0, 2.0), (3.5, 3.5), (5.75, 5.75)], trap="shared-state")
+    lab.scenario("no jitter, base 1 s, cap 100 s")
+    in_turn = first(3, zip(plain(), plain(), strict=True))
+    lab.expect("two in turn", in_turn, [(1.0, 1.0), (2.0, 2.0), (4.0, 4.0)], trap="shared-state")
+
+
+def test_reset_starts_over(lab):
+    """Rule 14. After `reset()` the next delay is again the one before retry 1."""
+    for jitter, started in (("none", [1.0, 2.0, 4.0]), ("full", [0.5, 1.0, 2.0]), ("decorrelated", [2.0, 3.5, 5.75])):
+        lab.scenario(f"jitter {jitter}, base 1 s, cap 100 s; the generator always gives 1/2")
+        backoff = Backoff(base=1, cap=100, jitter=jitter, rng=scripted(0.5))
+        first(5, backoff)
+        backoff.reset()
+        lab.expect("three delays after reset()", first(3, backoff), started, trap="half-reset")
+
+
+def test_a_backoff_is_checked_when_it_is_built(lab):
+    """Rule 15. A `Backoff` that cannot work raises ValueError when it is built, not at the first failure."""
+    with lab.no_error(expected="base equal to cap is allowed", trap="too-strict"):
+        next(Backoff(base=5, cap=5))
+    for what, wrong in {
+        "base 0": {"base": 0, "cap": 10},
+        "a base above the cap": {"base": 11, "cap": 10},
+        "an infinite cap": {"base": 1, "cap": math.inf},
+        "base NaN": {"base": math.nan, "cap": 10},
+        "an unknown jitter": {"base": 1, "cap": 10, "jitter": "ful"},
+    }.items():
+        with lab.raises(ValueError, when=f"from the constructor for {what}", trap="late-validation"):
+            Backoff(**wrong)
+
+
+def test_servers_that_start_together_do_not_march_in_step(lab):
+    """Rule 16. Without an `rng`, no two instances draw the same numbers, in one process or in two."""
+    lab.scenario("two servers start at the same instant, and in each something calls random.seed(42)")
+
+    def three_delays(server):
+        random.seed(42)
+        return first(3, server.Backoff(base=1, cap=60))
+
+    with global_random_restored():
+        one, other = lab.process(), lab.process()
+        on_one, on_other, again_on_one = three_delays(one), three_delays(other), three_delays(one)
+    lab.require(
+        on_one != on_other, expected="other delays on the other server", got=f"{on_one} on both", trap="fixed-seed"
+    )
+    lab.require(
+        on_one != again_on_one,
+        expected="other delays from the next instance",
+        got=f"{on_one} again",
+        trap="fixed-seed",
+    )
