@@ -47,7 +47,7 @@ def test_a_missing_extra_is_a_note_with_its_command(dojo: Run, katas: Catalog) -
     project.write_text(text, encoding="utf-8")
     result = dojo("doctor")
     assert result.code == 0
-    assert "not installed (no-such-package-at-all)" in result.out
+    assert "not installed (no-such-package-at-all" in result.out
     assert 'pip install -e ".[real]"' in result.out
 
 
