@@ -1,0 +1,183 @@
+"""Runs everything that the gate asks of katas: stubs, solutions, mutants, alternatives, mutation scores."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dojo.author import brief, declared, verdicts
+from dojo.author.declared import Alternative, DeclarationError, Mutant
+from dojo.author.score import GOAL, Score, score
+from dojo.author.survivors import SurvivorsError
+from dojo.catalog import Kata
+from dojo.runner import Job, RunResult, run_many
+from dojo.stubs import StubError, is_pristine, stub_of
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Everything that was found out about one kata. What could not be run is None or missing."""
+
+    kata: Kata
+    stub: RunResult | None
+    solution: RunResult | None
+    mutants: tuple[tuple[Mutant, RunResult], ...]
+    alternatives: tuple[tuple[Alternative, RunResult], ...]
+    score: Score | None
+    complaints: tuple[str, ...]
+
+    @property
+    def done(self) -> bool:
+        return not self.complaints
+
+    @property
+    def dead(self) -> tuple[Mutant, ...]:
+        """The mutants that died as they declare."""
+        return tuple(mutant for mutant, result in self.mutants if not verdicts.mutant(mutant, result))
+
+    @property
+    def spared(self) -> tuple[Alternative, ...]:
+        """The alternatives that fared as they declare."""
+        return tuple(one for one, result in self.alternatives if not verdicts.alternative(one, result))
+
+
+def run_stubs(katas: Sequence[Kata]) -> list[RunResult]:
+    """The katas' tests on their pristine stubs, which are derived, whatever the learner's files hold.
+
+    Raises StubError if one cannot be derived.
+    """
+    with tempfile.TemporaryDirectory(prefix="dojo-stubs-") as directory:
+        jobs = []
+        for kata in katas:
+            path = Path(directory) / f"{kata.name}.py"
+            path.write_text(stub_of(kata), encoding="utf-8")
+            jobs.append(Job.of(kata, path))
+        return run_many(jobs)
+
+
+def run_solutions(katas: Sequence[Kata], *, redis: str = "fake") -> list[RunResult]:
+    return run_many([Job.of(kata, kata.solution, redis=redis) for kata in katas])
+
+
+def run_mutants(solutions: Iterable[tuple[Kata, RunResult]]) -> list[list[tuple[Mutant, RunResult]]]:
+    """Each kata's mutants, on the tests of the rule that each declares.
+
+    The solution's run says which tests those are. Raises DeclarationError.
+    """
+    plan = [(kata, mutant, solution) for kata, solution in solutions for mutant in declared.mutants(kata)]
+    jobs = [
+        Job.of(kata, mutant.path, only=[test.name for test in solution.tests if test.rule == mutant.rule])
+        for kata, mutant, solution in plan
+    ]
+    results = iter(run_many(jobs))
+    found: dict[str, list[tuple[Mutant, RunResult]]] = {kata.name: [] for kata, _ in solutions}
+    for kata, mutant, _ in plan:
+        found[kata.name].append((mutant, next(results)))
+    return list(found.values())
+
+
+def run_alternatives(katas: Sequence[Kata]) -> list[list[tuple[Alternative, RunResult]]]:
+    """Each kata's alternatives, on all of its tests. Raises DeclarationError."""
+    plan = [(kata, alternative) for kata in katas for alternative in declared.alternatives(kata)]
+    results = iter(run_many([Job.of(kata, alternative.path) for kata, alternative in plan]))
+    found: dict[str, list[tuple[Alternative, RunResult]]] = {kata.name: [] for kata in katas}
+    for kata, alternative in plan:
+        found[kata.name].append((alternative, next(results)))
+    return list(found.values())
+
+
+def score_complaints(result: Score) -> list[str]:
+    found = []
+    if not result.good:
+        unnoticed = f"{len(result.unexplained)} of {result.total} mutations unnoticed"
+        found.append(
+            f"mutation score {result.ratio:.1%} (goal {GOAL:.0%}), {unnoticed}: "
+            f"read them with `dojo author mutate {result.kata}`."
+        )
+    found += [f"survivors.toml explains {key}, which does not survive: remove it." for key in result.stale]
+    return found
+
+
+def check(katas: Sequence[Kata], *, fast: bool = False, tell: Callable[[str], None] = lambda _: None) -> list[Checked]:
+    """Runs everything on the katas, in order; `fast` leaves out the mutation scores.
+
+    `tell` hears what is about to be run. A kata whose files are incomplete is checked as far as it goes.
+    """
+    return [_check(kata, fast, tell) for kata in katas]
+
+
+def _check(kata: Kata, fast: bool, tell: Callable[[str], None]) -> Checked:
+    found: list[str] = []
+    if missing := kata.missing():
+        found.append(f"missing: {', '.join(path.as_posix() for path in missing)}.")
+    if not (kata.test_file.is_file() and kata.solution.is_file()):
+        return Checked(kata, None, None, (), (), None, tuple(found))
+    tell(f"{kata.name}: stub and solution")
+    [solution] = run_solutions([kata])
+    found += verdicts.solution(solution)
+    stub = _stub(kata, found)
+    mutants = _mutants(kata, solution, found, tell)
+    alternatives = _alternatives(kata, found, tell)
+    found += _texts(kata, mutants)
+    scored = None
+    if solution.green and not fast:
+        tell(f"{kata.name}: mutation score")
+        try:
+            scored = score(kata, solution)
+            found += score_complaints(scored)
+        except SurvivorsError as error:
+            found.append(str(error))
+    return Checked(kata, stub, solution, tuple(mutants), tuple(alternatives), scored, tuple(found))
+
+
+def _stub(kata: Kata, found: list[str]) -> RunResult | None:
+    try:
+        [stub] = run_stubs([kata])
+        found += verdicts.stub(stub)
+        if kata.stub.is_file() and not is_pristine(kata):
+            found.append(f"the stub is not what its solution implies: `dojo author stubs {kata.name}`.")
+    except StubError as error:
+        found.append(str(error))
+        return None
+    return stub
+
+
+def _mutants(
+    kata: Kata, solution: RunResult, found: list[str], tell: Callable[[str], None]
+) -> list[tuple[Mutant, RunResult]]:
+    tell(f"{kata.name}: mutants")
+    try:
+        [results] = run_mutants([(kata, solution)])
+    except DeclarationError as error:
+        found.append(str(error))
+        return []
+    if len(results) < verdicts.MIN_MUTANTS:
+        found.append(f"{len(results)} mutants; a kata has at least {verdicts.MIN_MUTANTS}.")
+    for mutant, result in results:
+        found += verdicts.mutant(mutant, result)
+    return results
+
+
+def _alternatives(kata: Kata, found: list[str], tell: Callable[[str], None]) -> list[tuple[Alternative, RunResult]]:
+    tell(f"{kata.name}: alternatives")
+    try:
+        [results] = run_alternatives([kata])
+    except DeclarationError as error:
+        found.append(str(error))
+        return []
+    if len(results) < verdicts.MIN_ALTERNATIVES:
+        found.append(f"{len(results)} alternatives; a kata has at least {verdicts.MIN_ALTERNATIVES}.")
+    for alternative, result in results:
+        found += verdicts.alternative(alternative, result)
+    return results
+
+
+def _texts(kata: Kata, mutants: Sequence[tuple[Mutant, RunResult]]) -> list[str]:
+    if not (kata.readme.is_file() and kata.hints.is_file()):
+        return []
+    try:
+        return brief.complaints(kata, tuple(mutant.trap for mutant, _ in mutants))
+    except SyntaxError as error:
+        return [f"{kata.test_file.name} line {error.lineno}: {error.msg}."]

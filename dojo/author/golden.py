@@ -1,0 +1,118 @@
+"""`dojo author golden`: failure messages are under test like any other feature.
+
+`tests/golden/<kata>/<mutant>.txt` holds what a learner sees who made that mutant's mistake: the first
+failure of the rule that the mutant declares.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dojo.author import verdicts
+from dojo.author.declared import DeclarationError, Mutant
+from dojo.author.gate import run_mutants, run_solutions
+from dojo.catalog import Kata, load
+from dojo.runner import RunnerError, RunResult
+
+MAX_LINES = 25
+MAX_WIDTH = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """One message as it is now, and the file that says what it should be."""
+
+    mutant: str
+    path: Path
+    message: str
+
+    def difference(self) -> str:
+        """A unified diff from the file to the message; empty if they are the same."""
+        there = self.path.read_text(encoding="utf-8") if self.path.is_file() else ""
+        lines = difflib.unified_diff(
+            there.splitlines(), self.message.splitlines(), f"{self.path.name} (golden)", "now", lineterm=""
+        )
+        return "\n".join(lines)
+
+
+def directory(kata: Kata) -> Path:
+    return kata.root / "tests" / "golden" / kata.name
+
+
+def goldens(kata: Kata, results: Iterable[tuple[Mutant, RunResult]]) -> tuple[Golden, ...]:
+    """The messages of those mutants that die as they declare; the others are not worth keeping."""
+    found = []
+    for mutant, result in results:
+        test = verdicts.killing(mutant, result)
+        if test is not None:
+            text = "\n".join(line.rstrip() for line in test.message.strip("\n").splitlines())
+            found.append(Golden(mutant.name, directory(kata) / f"{mutant.name}.txt", text + "\n"))
+    return tuple(found)
+
+
+def complaints(golden: Golden) -> list[str]:
+    """What is wrong with a message: it is too long or too wide for a screen, or not what it was."""
+    lines = golden.message.splitlines()
+    found = []
+    if len(lines) >= MAX_LINES:
+        found.append(f"{golden.mutant}: {len(lines)} lines; a failure message stays under {MAX_LINES}.")
+    if wide := [line for line in lines if len(line) > MAX_WIDTH]:
+        found.append(f"{golden.mutant}: a line of {len(wide[0])} characters; at most {MAX_WIDTH}.")
+    if difference := golden.difference():
+        found.append(
+            f"{golden.mutant}: the message changed. Read it as a learner would; if it is right, "
+            f"`dojo author golden --update`.\n{difference}"
+        )
+    return found
+
+
+def orphans(kata: Kata, mutants: Iterable[Mutant]) -> tuple[Path, ...]:
+    """Golden files whose mutant is gone."""
+    names = {mutant.name for mutant in mutants}
+    return tuple(path for path in sorted(directory(kata).glob("*.txt")) if path.stem not in names)
+
+
+def main(update: bool) -> int:
+    """Compares all messages with their files, or writes the files; returns 0 if nothing differs or all was written."""
+    katas = [kata for kata in load().katas if kata.test_file.is_file() and kata.solution.is_file()]
+    try:
+        runs = run_mutants(list(zip(katas, run_solutions(katas), strict=True)))
+    except (DeclarationError, RunnerError) as error:
+        print(error, file=sys.stderr)
+        return 3
+    wrong = 0
+    for kata, results in zip(katas, runs, strict=True):
+        wrong += _update(kata, results) if update else _compare(kata, results)
+    return 1 if wrong else 0
+
+
+def _compare(kata: Kata, results: Sequence[tuple[Mutant, RunResult]]) -> int:
+    found = [complaint for golden in goldens(kata, results) for complaint in complaints(golden)]
+    found += [f"{path.name}: its mutant is gone; delete it." for path in orphans(kata, (m for m, _ in results))]
+    print(f"{kata.name}: {len(found)} of {len(results)} messages to look at" if found else f"{kata.name}: as they were")
+    for complaint in found:
+        print(f"  {complaint}")
+    return len(found)
+
+
+def _update(kata: Kata, results: Sequence[tuple[Mutant, RunResult]]) -> int:
+    """Writes what changed; a message that is too long is written and still wrong."""
+    for path in orphans(kata, (mutant for mutant, _ in results)):
+        path.unlink()
+    wrong = 0
+    for golden in goldens(kata, results):
+        if golden.difference():
+            golden.path.parent.mkdir(parents=True, exist_ok=True)
+            draft = golden.path.with_name(f".{golden.path.name}.new")
+            draft.write_text(golden.message, encoding="utf-8")
+            os.replace(draft, golden.path)
+            print(f"{golden.path.relative_to(kata.root)} written")
+        for complaint in complaints(golden):
+            wrong += 1
+            print(f"  {complaint}")
+    return wrong
