@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from dojo.lab.errors import LabError
 from dojo.lab.faults import Fault
-from dojo.lab.trace import Actor, Step, independent
+from dojo.lab.trace import MAIN, Actor, Step, independent
 
 SleepSet = dict[tuple[str, int], Step]
 
@@ -74,7 +74,9 @@ class Scheduler:
         enabled = {letter: queue[0] for letter, queue in self.pending.items() if queue}
         if not enabled:
             return None
-        picked = self._choose(enabled) if self.racing else self._default(enabled)
+        # When the test alone goes on, before or after a race, there is nothing to choose.
+        alone = enabled.keys() == {MAIN}
+        picked = self._choose(enabled) if self.racing and not alone else self._default(enabled)
         self._last = picked
         return self.pending[picked].popleft()
 

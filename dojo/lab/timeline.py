@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dojo.lab.trace import NO_REPLY, Actor, Step, Trace
+from dojo.lab.trace import MAIN, NO_REPLY, Actor, Step, Trace
 from dojo.lab.verdict import shown
 
 INDENT = "  "
@@ -19,7 +19,7 @@ def timeline(trace: Trace, *, width: int = 100, max_rows: int = 14) -> list[str]
     actors = list(dict.fromkeys(step.actor for step in entries))
     if not actors:
         return []
-    columns = sorted(actors, key=lambda a: (a.letter != "M", a.letter)) if len(actors) <= MAX_COLUMNS else []
+    columns = sorted(actors, key=lambda a: (a.letter != MAIN, a.letter)) if len(actors) <= MAX_COLUMNS else []
     room = (width - len(INDENT) - TIME_WIDTH) // max(1, len(columns))
     rows = [_row(step, columns, room) for step in _collapsed(entries)]
     if len(rows) > max_rows:

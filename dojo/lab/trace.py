@@ -64,5 +64,8 @@ class Trace:
         self.entries.append(Step(actor, -1, text, None, lambda: None, time))
 
 
+MAIN = "M"
+"""The test itself."""
+
 LETTERS = "ABCDEFGHIJKLNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-"""One character an actor, so that a schedule is a plain string; M is the test itself."""
+"""One character an actor, so that a schedule is a plain string."""

@@ -19,7 +19,7 @@ from dojo.lab.errors import LabError, NeverFinishes, ProcessDied
 from dojo.lab.schedule import Plan, Scheduler
 from dojo.lab.servers import Backend, Server
 from dojo.lab.tasks import StartedTasks
-from dojo.lab.trace import LETTERS, Actor, Step, Touches, Trace
+from dojo.lab.trace import LETTERS, MAIN, Actor, Step, Touches, Trace
 
 if TYPE_CHECKING:
     from dojo.lab.loop import VirtualLoop
@@ -50,7 +50,7 @@ class World:
         self.clock = Clock()
         self.scheduler = Scheduler(self.plan)
         self.trace = Trace()
-        self.main = Actor("M", "caller")
+        self.main = Actor(MAIN, "caller")
         self.actors: list[Actor] = []
         self.wire = Wire(backend.remote)
         self.backend = backend

@@ -1,0 +1,216 @@
+"""What a learner gets from plain `pytest`, run as they run it: in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from ..runner.sample import PROJECT, implementation, make_repository
+
+TESTS = '''
+    import asyncio
+    import logging
+
+    import pytest
+
+    from dojo.lab import explore, sweep
+    from tally import Tally
+
+    async def test_counts(lab):
+        """Rule 1. Each vote counts once."""
+        tally = Tally(lab.redis())
+        lab.expect("votes", await tally.vote(), 1, trap="off-by-one")
+
+    @explore
+    async def test_race(lab):
+        """Rule 2. Two servers share one tally."""
+        lab.scenario("two votes at the same instant")
+        a, b = (lab.process().Tally(lab.redis()) for _ in range(2))
+        await lab.race(a.vote(), b.vote(), names=("server A", "server B"))
+        lab.expect("votes", await Tally(lab.redis()).total(), 2, trap="check-then-act")
+
+    @sweep(kinds=("died-after",))
+    async def test_crash(lab):
+        """Rule 3. A crash leaves no key without TTL."""
+        await lab.attempt(Tally(lab.redis()).vote())
+        lab.expect("keys without a TTL", lab.server.keys_without_ttl(), [], trap="no-ttl")
+'''
+PROPERTY = '''
+    from dojo.lab.properties import given, st
+    from tally import Tally
+
+    @given(votes=st.integers(0, 9))
+    async def test_property(lab, votes):
+        """Rule 4. As many as were cast."""
+        tally = Tally(lab.redis())
+        for _ in range(votes):
+            await tally.vote()
+        lab.expect("votes", await tally.total(), votes, trap="lost-vote")
+'''
+RIGHT = """
+    class Tally:
+        def __init__(self, redis):
+            self.redis = redis
+
+        async def vote(self):
+            return (await self.redis.pipeline().incr("n").expire("n", 60).execute())[0]
+
+        async def total(self):
+            return int(await self.redis.get("n") or 0)
+"""
+RACY = """
+    import asyncio, logging
+
+    class Tally:
+        def __init__(self, redis):
+            self.redis = redis
+
+        async def vote(self):
+            await asyncio.sleep(3600)
+            print("voting")
+            logging.getLogger("tally").warning("about to vote")
+            n = int(await self.redis.get("n") or 0)
+            await self.redis.set("n", n + 1, ex=60)
+            return n + 1
+
+        async def total(self):
+            return int(await self.redis.get("n") or 0)
+"""
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("clone")
+    make_repository(root, tests=TESTS, solution=RIGHT)
+    return root
+
+
+def pytest_in(directory: Path, *arguments: str, stdin: str = "") -> tuple[int, str]:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "COV_"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--no-header", *arguments],
+        cwd=directory,
+        env={**environment, "PYTHONPATH": str(PROJECT), "COLUMNS": "100", "TZ": "UTC"},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def on(repository: Path, source: str, name: str, *arguments: str, stdin: str = "") -> tuple[int, str]:
+    file = implementation(repository, source, name)
+    return pytest_in(repository, "katas", f"--impl={file}", *arguments, stdin=stdin)
+
+
+def test_the_solution_is_green_from_inside_the_katas_directory(repository):
+    code, output = pytest_in(repository / "katas/basics/tally", "--impl", "solutions")
+    assert code == 0, output
+    assert "3 passed" in output
+
+
+def test_the_first_failure_is_shown_as_a_timeline_and_the_others_in_a_line(repository):
+    lost = RACY.replace(", ex=60", "")
+    code, output = on(repository, lost, "racy", "-p", "no:logging")
+    assert code == 1
+    picture = textwrap.dedent("""\
+        Rule 2  Two servers share one tally.                                                        tally.py
+          two votes at the same instant; run 3, replay with --schedule ABBA
+
+          time        caller                      server A                    server B
+          3600.000                                GET n → None
+          3600.000                                                            GET n → None
+          3600.000                                                            SET n 1 → OK
+          3600.000                                SET n 1 → OK
+          3600.000    GET n → '1'
+
+          expected  votes: 2
+          got       votes: 1
+          trap      check-then-act     README.md#check-then-act
+
+          next      dojo hint tally
+        """)
+    assert picture in output
+    assert "Rule 3  A crash leaves no key without TTL.  fails too; the first failure above comes first." in output
+    assert "voting" in output
+    assert "dojo/lab" not in output, "no frame of the lab is shown"
+
+
+def test_a_schedule_replays_one_run(repository):
+    code, output = on(repository, RACY, "racy", "-k", "race", "--schedule", "ABBA", "-p", "no:logging")
+    assert code == 1
+    assert "run 1, replay with --schedule ABBA" in output
+    assert output.count("voting") == 2
+    code, output = on(repository, RACY, "racy", "-k", "race", "--schedule", "AABB")
+    assert code == 0, output
+
+
+def test_logging_is_shown_at_virtual_time(repository):
+    stamped = ("--log-format=%(asctime)s %(message)s", "--log-date-format=%H:%M:%S")
+    code, output = on(repository, RACY, "racy", "-k", "race", "--schedule", "ABBA", *stamped)
+    assert code == 1
+    assert "23:13:20 about to vote" in output, "an hour after every world begins"
+
+
+def test_a_breakpoint_in_the_learners_file_opens_the_debugger(repository):
+    source = RIGHT.replace("return (await", "breakpoint(); return (await")
+    code, output = on(repository, source, "debugged", "-k", "counts", stdin="p 6 * 7\nc\n")
+    assert code == 0, output
+    assert "42" in output
+
+
+BROKEN = {
+    "syntax": ("class Tally\n", "tally.py line 1: SyntaxError: expected ':'\n    class Tally\n"),
+    "missing": ("class Tolly: pass\n", "tally.py does not define Tally, which the tests import."),
+    "raises": ("import nowhere_at_all\n", "tally.py cannot be imported: ModuleNotFoundError: No module named"),
+    "exits": ("import sys; sys.exit(0)\n", "the file ends the interpreter when it is imported (SystemExit: 0)"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_file_that_cannot_be_imported_is_one_clear_message(repository, case):
+    source, message = BROKEN[case]
+    code, output = on(repository, source, case)
+    assert code == 2
+    assert message in output
+    assert "Traceback" not in output
+    assert "importlib" not in output
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--redis=redis://127.0.0.1:1/0", "cannot be reached"),
+        ("--redis=postgres", "say fake, valkey, or a URL"),
+        ("--impl=nowhere", "there is no nowhere"),
+    ],
+)
+def test_a_wrong_option_fails_once_and_at_once(repository, option, message):
+    code, output = pytest_in(repository, "katas", option)
+    assert code == 4
+    assert output.count(message) == 1
+    assert "Traceback" not in output
+
+
+def test_a_property_shows_its_smallest_counterexample(tmp_path):
+    make_repository(tmp_path, tests=PROPERTY, solution=RIGHT)
+    forgetful = RIGHT.replace("or 0)", "or 0) % 3")
+    code, output = on(tmp_path, forgetful, "forgetful")
+    assert code == 1
+    assert "  votes=3\n" in output
+    assert "expected  votes: 3\n  got       votes: 0" in output
+    assert "hypothesis" not in output.lower().replace("plugins: ", "")
+
+
+def test_skipping_is_not_passing(repository):
+    code, output = on(repository, RIGHT.replace("return (await", "import pytest; pytest.skip(); (await"), "skips")
+    assert code == 1
+    assert "passed" not in output
+    assert "skipped" not in output
