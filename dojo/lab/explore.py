@@ -156,7 +156,7 @@ def conduct(experiment: Experiment, replay: str | None = None) -> Session:
         _note(session, experiment.run(parse_plan(replay)))
         return session
     collecting = gc.isenabled()
-    gc.disable()  # worth a third of the throughput; the objects of a run die by reference count, mostly
+    gc.disable()  # worth a tenth of the throughput; what a run leaves in cycles is collected now and then
     try:
         for fault in _faults(session, experiment, sweeping):
             if searching is None:
