@@ -22,7 +22,42 @@ Katas = Annotated[
     list[str] | None,
     typer.Argument(metavar="KATA", help="Default: the whole syllabus.", show_default=False),
 ]
+Json = Annotated[bool, typer.Option("--json", help="For scripts: one JSON document.")]
 Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if something would change.")]
+
+
+@app.command()
+def check(
+    katas: Katas = None,
+    fast: Annotated[bool, typer.Option("--fast", help="Leave out the mutation scores.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run the gate on katas: stub, solution, mutants, alternatives, mutation score, texts.
+
+    \b
+    Example:
+      dojo author check
+      dojo author check rate_limiter --fast
+    """
+    from dojo.author.check import main
+
+    raise typer.Exit(main(katas or [], as_json, fast))
+
+
+@app.command()
+def mutate(
+    kata: Annotated[str, typer.Argument(metavar="KATA", help="Whose solution to change.")],
+    as_json: Json = False,
+) -> None:
+    """Make small changes to a solution and list those that no test notices.
+
+    \b
+    Example:
+      dojo author mutate rate_limiter
+    """
+    from dojo.author.mutate import main
+
+    raise typer.Exit(main(kata, as_json))
 
 
 @app.command()

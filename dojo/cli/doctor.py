@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-import tempfile
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,8 +51,6 @@ def doctor() -> None:
 def examine(katas: Catalog) -> Iterator[Finding]:
     """Every check, in the order in which one would mend things."""
     try:
-        import tomllib
-
         project = tomllib.loads((katas.root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     except (OSError, ValueError, KeyError) as error:
         yield Finding("wrong", f"pyproject.toml cannot be read: {error}", "Restore it from a fresh clone.")
@@ -116,6 +113,8 @@ def _installed_from(root: Path) -> Finding:
 
 
 def _writable(root: Path) -> Finding:
+    import tempfile
+
     for directory in (root / HOME, root / "katas"):
         try:
             directory.mkdir(exist_ok=True)
@@ -153,6 +152,8 @@ def _complete(kata: Kata) -> Finding:
 
 
 def _version(name: str) -> str | None:
+    from importlib import metadata
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

@@ -1,14 +1,12 @@
-"""`dojo doctor` and the author's commands for stubs and the syllabus table."""
+"""`dojo doctor`: what it finds and how it says to mend it."""
 
 from __future__ import annotations
 
 import pytest
 
-from dojo.catalog import Catalog, Kata, load
-from dojo.stubs import is_pristine
-from dojo.syllabus_table import BEGIN, END, readme_with_table
+from dojo.catalog import Catalog, Kata
 
-from .conftest import REPOSITORY, Run
+from .conftest import Run
 
 
 def test_a_sound_clone_is_ready(dojo: Run) -> None:
@@ -62,44 +60,3 @@ def test_a_solution_without_a_stub_is_noticed(dojo: Run, first: Kata) -> None:
     first.solution.write_text("def (\n", encoding="utf-8")
     assert "counting/add_one has no stub" in dojo("doctor").out
     assert "incomplete" in dojo("list").out
-
-
-def test_stubs_check_shows_the_difference_and_writes_nothing(dojo: Run, first: Kata) -> None:
-    assert dojo("author", "stubs", "--check").code == 0
-    first.stub.write_text("def add_one(number: int) -> int:\n    return 2\n", encoding="utf-8")
-    result = dojo("author", "stubs", "--check")
-    assert result.code == 1
-    assert "-    return 2" in result.out
-    assert "+    raise NotImplementedError" in result.out
-    assert not is_pristine(first)
-
-
-def test_stubs_are_written(dojo: Run, first: Kata) -> None:
-    first.stub.write_text("", encoding="utf-8")
-    result = dojo("author", "stubs")
-    assert result.code == 0
-    assert "katas/counting/add_one/add_one.py written" in result.out
-    assert is_pristine(first)
-
-
-def test_the_syllabus_table_is_checked_and_written(dojo: Run, katas: Catalog) -> None:
-    readme = katas.root / "README.md"
-    readme.write_text(f"# Dojo\n\n{BEGIN}\n{END}\n\nMore.\n", encoding="utf-8")
-    assert dojo("author", "readme", "--check").code == 1
-    assert dojo("author", "readme").code == 0
-    assert dojo("author", "readme", "--check").code == 0
-    text = readme.read_text(encoding="utf-8")
-    assert "| 2 | [add_two](katas/counting/add_two/README.md) | Two more | 2 of 5 | 10 | add_one |" in text
-    assert text.endswith(f"{END}\n\nMore.\n")
-
-
-def test_a_readme_without_markers_is_named(dojo: Run, katas: Catalog) -> None:
-    (katas.root / "README.md").write_text("# Dojo\n", encoding="utf-8")
-    result = dojo("author", "readme")
-    assert result.code == 2
-    assert "lost its markers" in result.err
-
-
-def test_the_projects_own_table_is_current() -> None:
-    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    assert readme_with_table(text, load(REPOSITORY)) == text

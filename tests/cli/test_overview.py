@@ -158,6 +158,8 @@ def test_an_ascii_terminal_gets_a_list_too() -> None:
         "solution",
         "reset",
         "doctor",
+        "author check",
+        "author mutate",
         "author stubs",
         "author readme",
     ],
@@ -175,7 +177,9 @@ def test_wrong_usage_is_exit_code_two(dojo: Run, arguments: list[str]) -> None:
     assert "Usage: dojo" in result.err
 
 
-@pytest.mark.parametrize("command", ["test", "hint", "solution", "reset", "author stubs"])
+@pytest.mark.parametrize(
+    "command", ["test", "hint", "solution", "reset", "author check", "author mutate", "author stubs"]
+)
 def test_an_unknown_kata_lists_the_nearest_names(dojo: Run, command: str) -> None:
     result = dojo(*command.split(), "ad_one")
     assert result.code == 2

@@ -1,0 +1,65 @@
+"""`dojo author …`: stubs, the syllabus table, and the way to the gate."""
+
+from __future__ import annotations
+
+import json
+
+from dojo.catalog import Catalog, Kata, load
+from dojo.stubs import is_pristine
+from dojo.syllabus_table import BEGIN, END, readme_with_table
+
+from .conftest import REPOSITORY, Run
+
+
+def test_stubs_check_shows_the_difference_and_writes_nothing(dojo: Run, first: Kata) -> None:
+    assert dojo("author", "stubs", "--check").code == 0
+    first.stub.write_text("def add_one(number: int) -> int:\n    return 2\n", encoding="utf-8")
+    result = dojo("author", "stubs", "--check")
+    assert result.code == 1
+    assert "-    return 2" in result.out
+    assert "+    raise NotImplementedError" in result.out
+    assert not is_pristine(first)
+
+
+def test_stubs_are_written(dojo: Run, first: Kata) -> None:
+    first.stub.write_text("", encoding="utf-8")
+    result = dojo("author", "stubs")
+    assert result.code == 0
+    assert "katas/counting/add_one/add_one.py written" in result.out
+    assert is_pristine(first)
+
+
+def test_the_syllabus_table_is_checked_and_written(dojo: Run, katas: Catalog) -> None:
+    readme = katas.root / "README.md"
+    readme.write_text(f"# Dojo\n\n{BEGIN}\n{END}\n\nMore.\n", encoding="utf-8")
+    assert dojo("author", "readme", "--check").code == 1
+    assert dojo("author", "readme").code == 0
+    assert dojo("author", "readme", "--check").code == 0
+    text = readme.read_text(encoding="utf-8")
+    assert "| 2 | [add_two](katas/counting/add_two/README.md) | Two more | 2 of 5 | 10 | add_one |" in text
+    assert text.endswith(f"{END}\n\nMore.\n")
+
+
+def test_the_gate_is_run_and_its_verdict_is_the_exit_code(dojo: Run) -> None:
+    result = dojo("author", "check", "add_one", "--fast")
+    assert result.code == 1
+    assert "counting/add_one" in result.out
+    assert "0 of 1 katas done" in result.out
+
+
+def test_survivors_are_listed(dojo: Run) -> None:
+    listed = json.loads(dojo("author", "mutate", "add_one", "--json").out)
+    assert listed["kata"] == "add_one"
+    assert listed["total"] > 0
+
+
+def test_a_readme_without_markers_is_named(dojo: Run, katas: Catalog) -> None:
+    (katas.root / "README.md").write_text("# Dojo\n", encoding="utf-8")
+    result = dojo("author", "readme")
+    assert result.code == 2
+    assert "lost its markers" in result.err
+
+
+def test_the_projects_own_table_is_current() -> None:
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert readme_with_table(text, load(REPOSITORY)) == text
