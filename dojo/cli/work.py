@@ -91,7 +91,9 @@ def hint(
     shown = len(hints) if show_all else min(seen + 1, len(hints))
     for one in hints if show_all else hints[shown - 1 : shown]:
         say(f"{chosen.name}, hint {one.number} of {len(hints)}: {one.title}", style="bold")
-        say(f"\n{one.text}\n")
+        say()
+        _markdown(one.text)
+        say()
     practice.record_hints(chosen, shown)
     if shown < len(hints):
         say(f"One more step: {typed('dojo')} hint {chosen.name}")
@@ -124,14 +126,7 @@ def solution(
             complain(f"  show it anyway     {typed('dojo')} solution {chosen.name} --give-up")
             raise typer.Exit(RED)
     say(f"{place(chosen.solution)}\n", style="bold")
-    source = chosen.solution.read_text(encoding="utf-8")
-    out = console()
-    if out.is_terminal and not out.no_color:
-        from rich.syntax import Syntax
-
-        out.print(Syntax(source, "python", background_color="default"))
-    else:
-        say(source)
+    _python(chosen.solution.read_text(encoding="utf-8"))
 
 
 def reset(
@@ -149,6 +144,27 @@ def reset(
             say(f"{place(kata.stub)} is the stub; there was nothing of yours to keep.")
         else:
             say(f"{place(kata.stub)} is the stub again. What you wrote: {place(backup)}")
+
+
+def _markdown(text: str) -> None:
+    """Laid out for a reader at a terminal; as it stands for everything else."""
+    out = console()
+    if out.is_terminal:
+        from rich.markdown import Markdown
+
+        out.print(Markdown(text), width=min(out.width, 100), soft_wrap=False)
+    else:
+        say(text)
+
+
+def _python(source: str) -> None:
+    out = console()
+    if out.is_terminal and not out.no_color:
+        from rich.syntax import Syntax
+
+        out.print(Syntax(source, "python", theme="ansi_dark", background_color="default"))
+    else:
+        say(source)
 
 
 def _chosen(found: Catalog, queries: list[str] | None, impl: Path | None) -> tuple[Kata, ...]:

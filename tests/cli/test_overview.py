@@ -119,7 +119,19 @@ def test_colours_only_on_a_terminal_and_never_under_no_color(dojo: Run) -> None:
     assert "\x1b[3" not in dojo("list", FORCE_COLOR="1", NO_COLOR="1", TERM="xterm").out
 
 
-def test_starting_up_imports_nothing_heavy() -> None:
+def a_process_of_its_own(katas: Catalog, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Python in the little clone, with the dojo of this one."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=katas.root,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_starting_up_imports_nothing_heavy(katas: Catalog) -> None:
     code = (
         "import sys\n"
         "sys.argv = ['dojo', 'list']\n"
@@ -130,22 +142,32 @@ def test_starting_up_imports_nothing_heavy() -> None:
         "    heavy = ('pytest', '_pytest', 'celery', 'redis', 'fakeredis', 'fastapi', 'hypothesis', 'asyncio')\n"
         "    print([name for name in heavy if name in sys.modules], file=sys.stderr)\n"
     )
-    ran = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    ran = a_process_of_its_own(katas, "-c", code)
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr.strip() == "[]"
 
 
-def test_an_ascii_terminal_gets_a_list_too() -> None:
-    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
-    ran = subprocess.run(
-        [sys.executable, "-m", "dojo.cli", "list"],
-        cwd=REPOSITORY,
-        env=environment,
-        capture_output=True,
-        check=False,
-    )
+def test_an_ascii_terminal_gets_a_checklist_too(katas: Catalog) -> None:
+    solve(katas.katas[0])
+    ran = a_process_of_its_own(katas, "-m", "dojo.cli", "test", "add_one", PYTHONIOENCODING="ascii")
     assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.isascii()
+    assert "  +  1  The result is 1 more than the number.\n" in ran.stdout
+    assert "python -m dojo.cli solution add_one" in ran.stdout
+
+
+def test_a_fault_of_the_dojo_itself_is_exit_code_three(katas: Catalog) -> None:
+    code = (
+        "import sys\n"
+        "sys.argv = ['dojo', 'list']\n"
+        "import dojo.cli.overview\n"
+        "dojo.cli.overview.states = lambda katas: 1 // 0\n"
+        "from dojo.cli import main\n"
+        "main()\n"
+    )
+    ran = a_process_of_its_own(katas, "-c", code)
+    assert ran.returncode == 3
+    assert "ZeroDivisionError" in ran.stderr
+    assert "a fault in the dojo, not in your code" in ran.stderr
 
 
 @pytest.mark.parametrize(
