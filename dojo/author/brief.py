@@ -18,7 +18,7 @@ _ITEM = re.compile(r"^\s{0,3}(?:[-*]\s+)?\**(\d+)[.)]\**\s+(.*)")
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading of a Markdown file, and the lines under it up to the next heading of any level."""
+    """A heading of a Markdown file, and the lines under it up to the next heading of any level, code apart."""
 
     level: int
     title: str
@@ -32,15 +32,16 @@ class Section:
 
 
 def sections(markdown: str) -> tuple[Section, ...]:
-    """The sections of a Markdown text; headings inside fenced code are code."""
+    """The sections of a Markdown text; what stands in fenced code is code."""
     found: list[tuple[int, str, list[str]]] = [(0, "", [])]
     fence = ""
     for line in markdown.splitlines():
         mark = line.lstrip()[:3]
-        if mark in ("```", "~~~") and (not fence or mark == fence):
+        if mark in ("```", "~~~") and fence in ("", mark):
             fence = "" if fence else mark
-        heading = None if fence else _HEADING.match(line)
-        if heading:
+        elif fence:
+            continue
+        elif heading := _HEADING.match(line):
             found.append((len(heading[1]), heading[2], []))
         else:
             found[-1][2].append(line)

@@ -23,7 +23,7 @@ def main(names: list[str], json: bool, fast: bool) -> int:
     """
     catalog = load()
     katas = catalog.select(names) if names else catalog.katas
-    console = Console(highlight=False, markup=False, emoji=False, width=max(120, Console().width))
+    console = Console(highlight=False, markup=False, emoji=False, width=max(140, Console().width))
     try:
         found = check(katas, fast=fast, tell=_progress)
     except RunnerError as error:

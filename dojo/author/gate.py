@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,17 +61,23 @@ def run_solutions(katas: Sequence[Kata], *, redis: str = "fake") -> list[RunResu
     return run_many([Job.of(kata, kata.solution, redis=redis) for kata in katas])
 
 
-def run_mutants(solutions: Iterable[tuple[Kata, RunResult]]) -> list[list[tuple[Mutant, RunResult]]]:
+def run_mutants(solutions: Sequence[tuple[Kata, RunResult]]) -> list[list[tuple[Mutant, RunResult]]]:
     """Each kata's mutants, on the tests of the rule that each declares.
 
-    The solution's run says which tests those are. Raises DeclarationError.
+    The solution's run says which tests those are. Each mutant runs as a copy that bears the learner's
+    file name, so that its messages are what a learner with the same mistake would see.
+    Raises DeclarationError.
     """
     plan = [(kata, mutant, solution) for kata, solution in solutions for mutant in declared.mutants(kata)]
-    jobs = [
-        Job.of(kata, mutant.path, only=[test.name for test in solution.tests if test.rule == mutant.rule])
-        for kata, mutant, solution in plan
-    ]
-    results = iter(run_many(jobs))
+    with tempfile.TemporaryDirectory(prefix="dojo-mutants-") as directory:
+        jobs = []
+        for number, (kata, mutant, solution) in enumerate(plan):
+            copy = Path(directory) / f"m{number}" / f"{kata.name}.py"
+            copy.parent.mkdir()
+            copy.write_bytes(mutant.path.read_bytes())
+            its_tests = [test.name for test in solution.tests if test.rule == mutant.rule]
+            jobs.append(Job.of(kata, copy, only=its_tests))
+        results = iter(run_many(jobs))
     found: dict[str, list[tuple[Mutant, RunResult]]] = {kata.name: [] for kata, _ in solutions}
     for kata, mutant, _ in plan:
         found[kata.name].append((mutant, next(results)))

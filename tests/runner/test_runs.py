@@ -123,14 +123,14 @@ def test_an_unwritten_body_is_missing(attempt):
     assert [test.kind for test in result.tests] == [None, "missing", "missing"]
 
 
-def test_stop_at_first_leaves_the_rest_unrun(either):
-    result = either("def add(a, b):\n    return 0\ndef double(a):\n    return 0\n", stop_at_first=True)
+def test_stop_at_first_leaves_the_rest_unrun(attempt):
+    result = attempt("def add(a, b):\n    return 0\ndef double(a):\n    return 0\n", stop_at_first=True)
     assert outcomes(result) == ["failed", "not-run", "not-run"]
     assert result.status == "red"
 
 
-def test_only_chooses_and_orders(either):
-    result = either(SOLUTION, only=("test_zero", "test_adds"))
+def test_only_chooses_and_orders(attempt):
+    result = attempt(SOLUTION, only=("test_zero", "test_adds"))
     assert [test.name for test in result.tests] == ["test_zero", "test_adds"]
     assert result.status == "green"
 
@@ -142,7 +142,7 @@ def test_only_with_an_unknown_name_is_broken_and_lists_the_names(attempt):
     assert "test_adds, test_doubles, test_zero" in result.detail
 
 
-@pytest.mark.parametrize("code", [0, 1, 3])
+@pytest.mark.parametrize("code", [0, 3])
 def test_os_exit_is_a_crash_in_its_test(either, code):
     result = either(SOLUTION.replace("return 2 * a", f"import os; os._exit({code})"))
     assert result.status == "crashed"
@@ -156,8 +156,8 @@ def test_os_exit_at_import_is_a_crash(attempt):
     assert (result.status, result.tests) == ("crashed", ())
 
 
-def test_a_segmentation_fault_is_a_crash(either):
-    result = either(SOLUTION.replace("return 2 * a", "import ctypes; ctypes.string_at(0)"))
+def test_a_segmentation_fault_is_a_crash(attempt):
+    result = attempt(SOLUTION.replace("return 2 * a", "import ctypes; ctypes.string_at(0)"))
     assert result.status == "crashed"
     assert "SIGSEGV in test_doubles" in result.detail
     assert outcomes(result) == ["passed", "failed", "not-run"]
@@ -179,18 +179,11 @@ def test_a_loop_that_nothing_interrupts_is_timed_out(either):
     assert "test_doubles" in result.detail
 
 
-def test_a_wait_outside_virtual_time_is_timed_out(either):
-    result = either(SOLUTION.replace("return 2 * a", "import os; os.read(os.pipe()[0], 1)"), limits=Limits(1.5, 5))
+def test_a_wait_outside_virtual_time_is_timed_out(attempt):
+    result = attempt(SOLUTION.replace("return 2 * a", "import os; os.read(os.pipe()[0], 1)"), limits=Limits(0.7, 5))
     assert result.status == "timed-out"
-    assert "1.5 s in test_doubles" in result.detail
+    assert "0.7 s in test_doubles" in result.detail
     assert result.wall_seconds < 8
-
-
-def test_an_endless_loop_is_named_by_the_lab(attempt):
-    text = SOLUTION.replace("return 2 * a", "\n    while True: pass")
-    result = attempt(text, limits=Limits(40, 30), stop_at_first=True)
-    assert result.status == "red"
-    assert result.tests[1].kind == "never-finishes"
 
 
 def test_a_flood_is_ended_and_shown_in_part(either):
@@ -201,8 +194,8 @@ def test_a_flood_is_ended_and_shown_in_part(either):
     assert len(result.output) < 80_000
 
 
-def test_ordinary_output_is_kept(either):
-    result = either(SOLUTION + "print('loaded')")
+def test_ordinary_output_is_kept(attempt):
+    result = attempt(SOLUTION + "print('loaded')")
     assert result.status == "green"
     assert "loaded" in result.output
 
@@ -363,7 +356,7 @@ def test_closed_standard_streams_do_no_harm(kata, tmp_path, streams):
     assert answer.read_text() == "green"
 
 
-@pytest.mark.parametrize("seed", ["0", "1", "2"])
+@pytest.mark.parametrize("seed", ["0", "1"])
 def test_another_hash_seed_is_another_interpreter(kata, seed):
     text = SOLUTION + "import os, sys\nprint(os.environ['PYTHONHASHSEED'], sys.flags.hash_randomization)\n"
     job = Job.of(kata, implementation(kata.root, text))
@@ -397,7 +390,9 @@ def test_variants_give_the_results_of_separate_runs(kata):
         SOLUTION,
     ]
     files = [implementation(kata.root, text, f"v{number}") for number, text in enumerate(texts)]
-    job = Job.of(kata, kata.solution, stop_at_first=True, only=("test_zero", "test_doubles", "test_adds"), limits=SMALL)
+    job = Job.of(
+        kata, kata.solution, stop_at_first=True, only=("test_zero", "test_doubles", "test_adds"), limits=Limits(20, 1)
+    )
     together = run_variants(job, files, workers=2)
     apart = run_many([replace(job, impl=file) for file in files], workers=2)
 
