@@ -1,0 +1,399 @@
+import asyncio
+import time
+from unittest import mock
+
+import httpx
+import pytest
+import redis
+from fastapi import Depends, FastAPI
+from rate_limiter import Decision, RateLimiter, rate_limited
+
+from dojo.lab import explore, sweep
+from dojo.lab.properties import given, settings, st
+
+MILLISECOND = 0.001
+WEEK = 604_800
+
+
+def log_model(limit, window):
+    """The rules in their plainest form, for one caller and one server: a list of the instants of the spent units."""
+    spent = []
+
+    def hit(now, cost):
+        spent[:] = [at for at in spent if now - at < window]
+        missing = cost - (limit - len(spent))
+        if missing > 0:
+            return Decision(False, limit - len(spent), spent[missing - 1] + window - now, spent[-1] + window - now)
+        spent.extend([now] * cost)
+        return Decision(True, limit - len(spent), 0.0, float(window))
+
+    return hit
+
+
+def expect_seconds(lab, what, got, seconds, trap):
+    """Durations may be up to a millisecond too long, never too short; the last microsecond is float noise."""
+    close = type(got) is float and -1e-6 <= got - seconds < MILLISECOND
+    lab.require(close, expected=f"{what} {seconds:g} (a float, in seconds)", got=f"{what} {got!r}", trap=trap)
+
+
+def expect_sliding(lab, instants, limit, window, trap):
+    span = [at for at in instants if lab.now - at < window]
+    got = f"{len(span)} admitted, at {', '.join(f'{at:g}' for at in span)} s"
+    lab.require(len(span) <= limit, expected=f"at most {limit} calls admitted in any {window} s", got=got, trap=trap)
+
+
+async def admitted(limiter, calls, key="ann"):
+    return [(await limiter.hit(key)).allowed for _ in range(calls)]
+
+
+async def test_calls_up_to_the_limit_are_admitted(lab):
+    """Rule 1. The first `limit` units are admitted and the next is refused; `remaining` counts down to 0."""
+    lab.scenario("limit 3 in 60 s; ann calls five times a second apart, bob five times in one instant")
+    limiter = RateLimiter(lab.redis(), limit=3, window=60)
+    decisions = []
+    for _ in range(5):
+        decisions.append(await limiter.hit("ann"))
+        await asyncio.sleep(1)
+    lab.expect("ann's calls admitted", [d.allowed for d in decisions], [True] * 3 + [False] * 2, trap="off-by-one")
+    lab.expect("remaining", [d.remaining for d in decisions], [2, 1, 0, 0, 0], trap="off-by-one")
+    lab.expect("bob's calls admitted", await admitted(limiter, 5, "bob"), [True] * 3 + [False] * 2, trap="same-instant")
+
+
+@pytest.mark.parametrize(("window", "trap"), [(60, "window-edge"), (0.5, "whole-seconds")])
+async def test_a_unit_comes_back_after_exactly_one_window(lab, window, trap):
+    """Rule 2. A unit counts for exactly `window` seconds: a millisecond earlier it still does, then no more."""
+    lab.scenario(f"limit 2 in {window} s; units spent at 0 and at {window / 4} s")
+    with lab.no_error(expected=f"a window of {window} s works", trap=trap):
+        limiter = RateLimiter(lab.redis(), limit=2, window=window)
+        await limiter.hit("ann")
+        await asyncio.sleep(window / 4)
+        await limiter.hit("ann")
+        await asyncio.sleep(window * 3 / 4 - MILLISECOND)
+        lab.expect(f"admitted a millisecond before {window} s", await admitted(limiter, 1), [False], trap=trap)
+        await asyncio.sleep(MILLISECOND)
+        lab.expect(f"two calls at {window} s admitted", await admitted(limiter, 2), [True, False], trap=trap)
+
+
+@settings(max_examples=20)
+@given(gaps=st.lists(st.integers(0, 20), min_size=1, max_size=16))
+async def test_no_span_of_one_window_admits_too_many(lab, gaps):
+    """Rule 3. No span of `window` seconds, wherever it begins, admits more than `limit` units."""
+    lab.scenario("limit 3 in 4 s; gaps between calls in eighths of a second")
+    limiter = RateLimiter(lab.redis(), limit=3, window=4)
+    instants = []
+    for gap in gaps:
+        await asyncio.sleep(gap / 8)
+        if (await limiter.hit("ann")).allowed:
+            instants.append(lab.now)
+        expect_sliding(lab, instants, limit=3, window=4, trap="not-a-sliding-window")
+
+
+async def test_steady_traffic_is_never_punished(lab):
+    """Rule 4. Traffic never extends the window: one call every 59 s passes for ever."""
+    lab.scenario("limit 3 in 60 s, one call every 59 s")
+    limiter = RateLimiter(lab.redis(), limit=3, window=60)
+    for call in range(1, 11):
+        allowed = (await limiter.hit("ann")).allowed
+        lab.expect(f"call {call} admitted", allowed, True, trap="refreshed-expiry")
+        await asyncio.sleep(59)
+
+
+async def test_a_cost_is_spent_whole_or_not_at_all(lab):
+    """Rule 5. A hit spends its whole cost or nothing."""
+    lab.scenario("limit 5 in 60 s; calls that cost 3, 3 and 2")
+    limiter = RateLimiter(lab.redis(), limit=5, window=60)
+    got = []
+    for cost in (3, 3, 2):
+        decision = await limiter.hit("ann", cost)
+        got.append((decision.allowed, decision.remaining))
+    lab.expect("(allowed, remaining)", got, [(True, 2), (False, 2), (True, 0)], trap="partial-spend")
+
+
+async def test_refused_calls_spend_nothing(lab):
+    """Rule 5. A refused hit spends nothing: an impatient caller waits no longer than a patient one."""
+    lab.scenario("limit 1 in 60 s, one call every 10 s")
+    limiter = RateLimiter(lab.redis(), limit=1, window=60)
+    await limiter.hit("ann")
+    for _ in range(5):
+        await asyncio.sleep(10)
+        await limiter.hit("ann")
+    await asyncio.sleep(10.5)
+    lab.expect("admitted at 60.5 s", await admitted(limiter, 1), [True], trap="refused-hits-count")
+
+
+async def test_waiting_retry_after_admits(lab):
+    """Rule 6. Waiting `retry_after` admits the same hit; waiting a millisecond less does not."""
+    lab.scenario("limit 3 in 60 s; units spent at 0, 10 and 20 s; at 30 s a call that costs 2")
+    limiter = RateLimiter(lab.redis(), limit=3, window=60)
+    for _ in range(3):
+        await limiter.hit("ann")
+        await asyncio.sleep(10)
+    refused = await limiter.hit("ann", 2)
+    expect_seconds(lab, "retry_after", refused.retry_after, 40.0, trap="vague-retry-after")
+    await asyncio.sleep(refused.retry_after - MILLISECOND)
+    early = await limiter.hit("ann", 2)
+    lab.expect("admitted a millisecond before retry_after is over", early.allowed, False, trap="vague-retry-after")
+    await asyncio.sleep(MILLISECOND)
+    in_time = await limiter.hit("ann", 2)
+    lab.expect("admitted when retry_after is over", in_time.allowed, True, trap="vague-retry-after")
+    lab.expect("retry_after of an admitted call", in_time.retry_after, 0.0, trap="vague-retry-after")
+
+
+async def test_after_reset_after_the_whole_limit_is_free(lab):
+    """Rule 6. `reset_after` says when the whole limit is free again."""
+    lab.scenario("limit 2 in 60 s; units spent at 0 and 10 s; a refused call at 30 s")
+    limiter = RateLimiter(lab.redis(), limit=2, window=60)
+    first = await limiter.hit("ann")
+    await asyncio.sleep(10)
+    second = await limiter.hit("ann")
+    await asyncio.sleep(20)
+    refused = await limiter.hit("ann")
+    for name, decision, seconds in (("first", first, 60.0), ("second", second, 60.0), ("refused", refused, 40.0)):
+        expect_seconds(lab, f"{name} call's reset_after", decision.reset_after, seconds, trap="vague-reset-after")
+
+
+@settings(max_examples=20)
+@given(calls=st.lists(st.tuples(st.integers(0, 6), st.integers(1, 4)), min_size=1, max_size=10))
+async def test_any_history_is_counted_unit_by_unit(lab, calls):
+    """Rule 6. Every field of every decision is right, whatever came before."""
+    lab.scenario("limit 4 in 4 s; calls are (gap in steps of 0.375 s, cost)")
+    limiter = RateLimiter(lab.redis(), limit=4, window=4)
+    model = log_model(limit=4, window=4)
+    for gap, cost in calls:
+        await asyncio.sleep(gap * 0.375)
+        got, right = await limiter.hit("ann", cost), model(lab.now, cost)
+        lab.expect("allowed", got.allowed, right.allowed, trap="wrong-count")
+        lab.expect("remaining", got.remaining, right.remaining, trap="wrong-count")
+        expect_seconds(lab, "retry_after", got.retry_after, right.retry_after, trap="vague-retry-after")
+        expect_seconds(lab, "reset_after", got.reset_after, right.reset_after, trap="vague-reset-after")
+
+
+async def test_each_caller_has_a_limit_of_its_own(lab):
+    """Rule 7. Each key has a limit of its own; the integer 1 and the string "1" are two keys."""
+    lab.scenario("limit 1: a first and a second call of each caller")
+    limiter = RateLimiter(lab.redis(), limit=1, window=60)
+    for key in ("ann", "bob", "Ann", "1", 1, -1, "", "ann:1", "'ann'", "zoë", 'a"b', "a\\b", "*"):
+        got = await admitted(limiter, 2, key)
+        lab.expect(f"calls of {key!r} admitted", got, [True, False], trap="shared-key")
+
+
+async def test_two_limits_never_mix(lab):
+    """Rule 7. Limiters that differ in namespace, limit or window never touch each other's counts."""
+    lab.scenario("eight limiters on one server, each seeing its first call")
+    client = lab.redis()
+    for namespace, limit, window, key in (
+        ("api", 1, 60, "login:ann"), ("api:login", 1, 60, "ann"), ("", 1, 60, "ann"), ("api", 1, 60, "ann"),
+        ("api", 2, 60, "ann"), ("api", 11, 60, "ann"), ("api", 1, 160, "ann"), ("api", 1, 30, "ann"),
+    ):  # fmt: skip
+        limiter = RateLimiter(client, limit=limit, window=window, namespace=namespace)
+        what = f"remaining for {key!r} of {namespace!r}, {limit} in {window} s"
+        lab.expect(what, (await limiter.hit(key)).remaining, limit - 1, trap="shared-namespace")
+
+
+async def test_nonsense_is_refused_at_once(lab):
+    """Rule 8. A cost, limit, window or policy that cannot be raises ValueError, a key that names nobody TypeError."""
+    client = lab.redis()
+    limiter = RateLimiter(client, limit=3, window=60)
+    for cost in (0, -1, 4):
+        with lab.raises(ValueError, when=f"for a cost of {cost} with limit 3", trap="unchecked-arguments"):
+            await limiter.hit("ann", cost)
+    lab.expect("keys stored", lab.server.keys(), [], trap="unchecked-arguments")
+    lab.expect("a cost of 3 admitted", (await limiter.hit("ann", 3)).allowed, True, trap="unchecked-arguments")
+    for wrong in ({"limit": 0}, {"limit": -1}, {"window": 0}, {"window": -60}, {"window": 0.0001},
+                  {"window": float("nan")}, {"window": float("inf")}, {"on_outage": "ajar"}):  # fmt: skip
+        name, value = next(iter(wrong.items()))
+        with lab.raises(ValueError, when=f"for {name}={value!r}", trap="unchecked-arguments"):
+            RateLimiter(client, **{"limit": 3, "window": 60, **wrong})
+    RateLimiter(client, limit=1, window=0.001)
+    for key in (None, b"ann", 1.5, ("ann",)):
+        with lab.raises(TypeError, when=f"for the key {key!r}", trap="unchecked-arguments"):
+            await limiter.hit(key)
+
+
+async def test_servers_count_together(lab):
+    """Rule 9. All servers share one limit."""
+    lab.scenario("limit 1; server A is called, then server B")
+    limiters = [lab.process().RateLimiter(lab.redis(), limit=1, window=60) for _ in range(2)]
+    got = [(await limiter.hit("ann")).allowed for limiter in limiters]
+    lab.expect("admitted on A, on B", got, [True, False], trap="counted-per-process")
+
+
+@explore
+async def test_racing_servers_never_exceed_the_limit(lab):
+    """Rule 9. Servers that decide at the same instant never admit more than `limit` together."""
+    lab.scenario("limit 1, two servers called at the same instant")
+    a, b = (lab.process().RateLimiter(lab.redis(), limit=1, window=60) for _ in range(2))
+    decisions = await lab.race(a.hit("ann"), b.hit("ann"), names=("server A", "server B"))
+    lab.expect("calls admitted", sum(d.allowed for d in decisions), 1, trap="check-then-act")
+
+
+@explore
+async def test_a_racing_refusal_takes_nobodys_place(lab):
+    """Rule 9. A hit that is refused never makes another one fail that fits, not even for a moment."""
+    lab.scenario("limit 3; at the same instant calls that cost 2, 2 and 1: one 2 fits, and the 1 always")
+    a, b, c = limiters = [lab.process().RateLimiter(lab.redis(), limit=3, window=60) for _ in range(3)]
+    for limiter in limiters:
+        await limiter.hit("somebody else")  # connections and scripts are in place
+    twos = await lab.race(a.hit("ann", 2), b.hit("ann", 2), c.hit("ann", 1))
+    one = twos.pop()
+    got = {"calls that cost 2": sum(d.allowed for d in twos), "calls that cost 1": int(one.allowed)}
+    lab.expect("admitted", got, {"calls that cost 2": 1, "calls that cost 1": 1}, trap="spend-then-refund")
+
+
+@sweep(kinds=("stall:30",))
+async def test_a_server_that_stalls_never_exceeds_the_limit(lab):
+    """Rule 9. A server that stands still halfway through a decision never admits more than `limit`."""
+    lab.scenario("limit 1; server A stands still for 30 s (garbage collection, a frozen VM) while B goes on")
+    a, b = (lab.process().RateLimiter(lab.redis(), limit=1, window=60) for _ in range(2))
+    decisions = await lab.race(a.hit("ann"), b.hit("ann"), names=("server A", "server B"))
+    lab.expect("calls admitted", sum(d.allowed for d in decisions), 1, trap="expired-lock")
+
+
+@sweep
+async def test_no_crash_leaves_a_key_for_ever(lab):
+    """Rule 10. Every stored key has a TTL at every moment, also after a crash between any two steps."""
+    limiter = RateLimiter(lab.redis(), limit=1, window=60)
+    await lab.attempt(limiter.hit("ann"))
+    lab.expect("keys without a TTL", lab.server.keys_without_ttl(), [], trap="no-ttl")
+    await lab.attempt(RateLimiter(lab.redis(), limit=1, window=60).hit("ann"), name="the next call")
+    lab.expect("keys without a TTL", lab.server.keys_without_ttl(), [], trap="no-ttl")
+
+
+async def test_the_store_stays_small(lab):
+    """Rule 11. What is stored grows with `limit`, not with the number of calls, and is gone two windows later."""
+    lab.scenario("limit 5 in 10 s; 5 calls fill the window, then 30 more, a second apart, then silence")
+    limiter = RateLimiter(lab.redis(), limit=5, window=10)
+
+    def stored():
+        raw, names = lab.server.raw, lab.server.keys()
+        return sum(raw.strlen(k) if raw.type(k) == b"string" else lab.server.memory(k) for k in names)
+
+    await admitted(limiter, 5)
+    bound, most = 2 * stored() + 4, 0
+    for _ in range(30):
+        await limiter.hit("ann")
+        most = max(most, stored())
+        await asyncio.sleep(1)
+    expected = f"at most {bound} elements stored (twice a full window's, and 4)"
+    lab.require(most <= bound, expected=expected, got=f"{most}", trap="unbounded-log")
+    await asyncio.sleep(20.5)
+    lab.expect("keys stored 21.5 s after the last call", lab.server.keys(), [], trap="unbounded-log")
+
+
+async def test_an_outage_is_answered_as_declared(lab):
+    """Rule 12. While Redis cannot be reached, `on_outage` decides: `open` admits, `closed` refuses, nothing raises."""
+    lab.scenario("limit 5 in 60 s; Redis is down; a call that costs 2")
+    admit, refuse = Decision(True, 3, 0.0, 60.0), Decision(False, 0, 60.0, 60.0)
+    timeout = mock.AsyncMock(side_effect=redis.TimeoutError("Timeout reading from socket"))
+    for policy, right in ({}, admit), ({"on_outage": "open"}, admit), ({"on_outage": "closed"}, refuse):
+        client = lab.redis()
+        limiter = RateLimiter(client, limit=5, window=60, **policy)
+        slow = mock.patch.object(client.connection_pool, "get_connection", timeout)
+        for event, outage in ("a refused connection", lab.server.outage()), ("a timeout", slow):
+            with lab.no_error(expected=f"{event} is answered by the policy {policy}", trap="outage-policy"), outage:
+                got = await limiter.hit("ann", 2)
+            lab.expect(f"decision after {event} with {policy}", got, right, trap="outage-policy")
+        back = await limiter.hit(str(policy))
+        lab.expect("remaining when Redis is back", back.remaining, 4, trap="outage-policy")
+
+
+async def test_a_defect_is_no_outage(lab):
+    """Rule 12. An error that Redis answers is a defect, no outage: it is raised, whatever the policy."""
+    lab.scenario("somebody else has put another type of value under the limiter's key")
+    limiter = RateLimiter(lab.redis(), limit=5, window=60, on_outage="open")
+    await limiter.hit("ann")
+    raw, names = lab.server.raw, lab.server.keys()
+    for key in names:
+        other_type = raw.rpush if raw.type(key) == b"string" else raw.set
+        raw.delete(key)
+        other_type(key, "x")
+    with lab.raises(redis.ResponseError, when="when Redis answers WRONGTYPE", trap="every-error-is-an-outage"):
+        await limiter.hit("ann")
+
+
+@sweep
+async def test_a_lost_reply_never_admits_too_many(lab):
+    """Rule 12. With `closed`, no fault admits more than `limit`, and a lost hit spends at most its cost."""
+    lab.scenario("limit 2, fail closed; A's call is struck, then B calls three times")
+    a, b = (lab.process().RateLimiter(lab.redis(), limit=2, window=60, on_outage="closed") for _ in range(2))
+    struck = await lab.attempt(a.hit("ann"), name="server A")
+    with lab.no_error(expected="the policy answers a lost connection", trap="outage-policy"):
+        decision = struck.result()
+    got = [int(decision is not None and decision.allowed), sum(await admitted(b, 3))]
+    lab.require(sum(got) <= 2, expected="at most 2 admitted", got=f"{got[0]} on A, {got[1]} on B", trap="retried-spend")
+    lab.require(got[1] >= 1, expected="A's call spends at most 1 unit", got="2 units gone", trap="retried-spend")
+
+
+async def test_a_clock_stepped_back_bends_nothing(lab):
+    """Rule 13. After a step back spent units still count, but one window after the next call all are free."""
+    lab.scenario("limit 2 in 60 s, both spent at 0 s; at 30 s the wall clock is stepped back by an hour")
+    limiter = RateLimiter(lab.redis(), limit=2, window=60)
+    await admitted(limiter, 2)
+    await asyncio.sleep(30)
+    lab.step_wall_clock(-3600)
+    lab.expect("admitted at 30 s", await admitted(limiter, 1), [False], trap="step-back-frees")
+    await asyncio.sleep(29.5)
+    refused = await limiter.hit("ann")
+    lab.expect("admitted at 59.5 s", refused.allowed, False, trap="step-back-frees")
+    told = f"retry_after {refused.retry_after!r}"
+    lab.require(refused.retry_after < 30.502, expected="retry_after 30.5 at most", got=told, trap="step-back-locks-out")
+    await asyncio.sleep(31)
+    late = await limiter.hit("ann", 2)
+    lab.expect("a call that costs 2 admitted at 90.5 s", late.allowed, True, trap="step-back-locks-out")
+
+
+@settings(max_examples=20)
+@given(calls=st.lists(st.tuples(st.integers(0, 20), st.sampled_from([0, 0, 0.5, 2, 3600])), min_size=1, max_size=12))
+async def test_no_step_back_bends_the_limit(lab, calls):
+    """Rule 13. However often the clock is stepped back, the limit holds and nobody waits more than a window."""
+    lab.scenario("limit 3 in 4 s; calls are (gap in eighths of a second, step back in seconds)")
+    limiter = RateLimiter(lab.redis(), limit=3, window=4)
+    instants = []
+    for gap, step in calls:
+        await asyncio.sleep(gap / 8)
+        lab.step_wall_clock(-step)
+        if (await limiter.hit("ann")).allowed:
+            instants.append(lab.now)
+        expect_sliding(lab, instants, limit=3, window=4, trap="step-back-frees")
+    await asyncio.sleep(4.125)
+    late = await limiter.hit("ann", 3)
+    lab.expect("a call that costs 3 admitted 4.125 s later", late.allowed, True, trap="step-back-locks-out")
+
+
+async def test_hosts_share_no_monotonic_clock(lab):
+    """Rule 13. Hosts have only the wall clock in common: monotonic clocks count from each host's own boot."""
+    lab.scenario("limit 1; server A was booted today, server B a week ago")
+    a = lab.process().RateLimiter(lab.redis(), limit=1, window=60)
+    got = await admitted(a, 1)
+    ours, ours_ns, loop = time.monotonic, time.monotonic_ns, asyncio.get_running_loop()
+    older = {"monotonic": lambda: ours() + WEEK, "monotonic_ns": lambda: ours_ns() + WEEK * 10**9}
+    with mock.patch.multiple(time, **older), mock.patch.object(loop, "time", older["monotonic"]):
+        b = lab.process().RateLimiter(lab.redis(), limit=1, window=60)
+        got += await admitted(b, 1)
+    lab.expect("admitted on A, on B", got, [True, False], trap="monotonic-clock")
+
+
+async def test_a_refused_request_is_answered_429(lab):
+    """Rule 14. A refused request is answered 429 with `Retry-After`, rounded up, and its endpoint does not run."""
+    lab.scenario("limit 2 in 60 s, cost 2; requests at 0, 0.5, 35.25 and then Retry-After seconds later")
+    app, runs = FastAPI(), []
+    limiter = RateLimiter(lab.redis(), limit=2, window=60)
+    limited = rate_limited(limiter, key=lambda request: request.headers["X-Api-Key"], cost=2)
+
+    @app.get("/search")
+    async def search(decision=Depends(limited)):  # noqa: B008
+        runs.append(lab.now)
+        return {"remaining": decision.remaining}
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://dojo") as client:
+        got = []
+        for wait in (0, 0.5, 34.75, 25):
+            await asyncio.sleep(wait)
+            response = await client.get("/search", headers={"X-Api-Key": "ann"})
+            got.append((response.status_code, response.headers.get("Retry-After")))
+        other = await client.get("/search", headers={"X-Api-Key": "bob"})
+    right = [(200, None), (429, "60"), (429, "25"), (200, None)]
+    lab.expect("(status, Retry-After)", got, right, trap="early-retry-after")
+    lab.expect("instants at which the endpoint ran", runs, [0.0, 60.25, 60.25], trap="endpoint-ran")
+    lab.expect("what the endpoint was given", response.json(), {"remaining": 0}, trap="endpoint-ran")
+    lab.expect("another client's status", other.status_code, 200, trap="shared-key")
