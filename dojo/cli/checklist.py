@@ -44,7 +44,7 @@ def show(kata: Kata, result: RunResult) -> None:
             say(f"{_ENDS[result.status]}: {result.detail}\n")
         say(f"{message.rstrip()}\n")
         if result.output.strip() and result.status != "broken":  # broken: nothing of the learner's ran
-            _printed(result.output.rstrip().split("\n"))
+            _printed(result)
     if not listed:
         return
     kept = sum(outcome == "passed" for _, _, outcome in listed)
@@ -52,11 +52,13 @@ def show(kata: Kata, result: RunResult) -> None:
     say(f"{kept} of {len(listed)} rules hold, {result.cpu_seconds:.1f} s\n", style=f"bold {style}")
 
 
-def _printed(lines: list[str]) -> None:
-    """What the learner's code printed in all tests together, so its end: the beginning has scrolled away."""
+def _printed(result: RunResult) -> None:
+    """What the learner's code printed, or its end: a test may run it under hundreds of schedules."""
+    lines = result.output.rstrip().split("\n")
+    where = " in that test" if result.status == "red" else ""
     shown = lines[-PRINTED_LINES:]
     which = f", the last {len(shown)} of {len(lines)} lines" if len(shown) < len(lines) else ""
-    say(f"printed by your code{which}:\n" + "\n".join(f"  {line}" for line in shown) + "\n")
+    say(f"printed by your code{where}{which}:\n" + "\n".join(f"  {line}" for line in shown) + "\n")
 
 
 def _together(tests: list[TestResult]) -> Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -205,7 +206,10 @@ def _reach(redis: str) -> None:
 
 
 def _run(kata: Kata, impl: Path | None, redis: str) -> RunResult:
-    """Run a kata's tests; a green run of the learner's own file is remembered."""
+    """Run a kata's tests; a green run of the learner's own file is remembered.
+
+    The output of a red run is the first failing test's.
+    """
     from dojo.runner import RunnerError, run
 
     file = resolve_impl(impl or kata.root / "katas", kata)
@@ -217,6 +221,10 @@ def _run(kata: Kata, impl: Path | None, redis: str) -> RunResult:
     text = file.read_bytes()  # before the run: an edit made during it has not been tested
     try:
         result = run(kata, file, redis=redis)
+        if result.status == "red" and result.output.strip():
+            # All tests print into one stream; what one looks for is what the failing test printed.
+            alone = run(kata, file, redis=redis, only=[result.failed[0].name])
+            result = replace(result, output=alone.output)
     except RunnerError as error:
         raise ToolFailure(str(error)) from error
     if result.green and impl is None:

@@ -34,14 +34,14 @@ def test_a_wrong_answer_shows_the_first_failure_and_what_was_printed(dojo: Run, 
     assert result.out.count("expected") == 1
     assert "same-number" in result.out
     assert "no-check" not in result.out
-    assert "printed by your code:\n  adding\n  adding\n" in result.out
+    assert "printed by your code in that test:\n  adding\n\n" in result.out
 
 
 def test_a_flood_of_prints_is_cut_to_its_end(dojo: Run, first: Kata) -> None:
     flood = "def add_one(number: int) -> int:\n    for line in range(100):\n        print('line', line)\n"
     first.stub.write_text(f"{flood}    return number\n", encoding="utf-8")
     out = dojo("test").out
-    assert "printed by your code, the last 20 of 300 lines:\n  line 80\n" in out
+    assert "printed by your code in that test, the last 20 of 100 lines:\n  line 80\n" in out
     assert out.count("  line ") == 20
 
 
