@@ -1,0 +1,357 @@
+"""Idempotent consumer: a message may be delivered any number of times; it is processed once."""
+
+import contextlib
+import functools
+import time
+
+import pytest
+from idempotent_consumer import IdempotentConsumer, Message, PayloadMismatch, register_process_order
+
+from dojo.lab import explore, sweep
+
+LEASE = 60
+DAY = 86_400
+CHARGE = {"id": "ch_1", "reference": "order-7", "amount": 1999}
+
+
+def billing(lab, make=None, *, client=None, **settings):
+    """A consumer with a client of its own; `make` is the class as another process has loaded it."""
+    settings = {"namespace": "billing", "lease": LEASE, "retention": 8 * DAY, **settings}
+    return (make or IdempotentConsumer)(client or lab.redis_sync(), **settings)
+
+
+def order(id="order-7", body=b'{"amount": 1999}'):
+    return Message(id, body)
+
+
+def working(runs, result="paid", seconds=0.0, error=None):
+    """A handler that notes each of its runs, and takes its time."""
+
+    def handler(message):
+        runs.append(result)
+        time.sleep(seconds)
+        if error is not None:
+            raise error
+        return result
+
+    return handler
+
+
+def charging(gateway, with_key=False):
+    """A handler that charges 19.99, with or without the message's id as its idempotency key."""
+    return lambda message: gateway.charge(message.id, 1999, idempotency_key=message.id if with_key else None)
+
+
+def later(seconds, call, *arguments):
+    """A caller that comes in `seconds` after the others."""
+
+    def wait_then_call():
+        time.sleep(seconds)
+        return call(*arguments)
+
+    return wait_then_call
+
+
+def ending(outcome):
+    """A call's value, or the name of the error that it raised."""
+    return outcome.value if outcome.ok else "died" if outcome.died else type(outcome.error).__name__
+
+
+def test_a_duplicate_gets_the_first_result(lab):
+    """Rule 1. Every delivery returns what the message's first one returned, and the handler runs once."""
+    consumer, gateway = billing(lab), lab.gateway_sync()
+    answers = [consumer.process(order(), charging(gateway)) for _ in range(3)]
+    lab.expect("first delivery", answers[0], CHARGE, trap="already-processed")
+    lab.expect("two duplicates", answers[1:], [CHARGE, CHARGE], trap="already-processed")
+    lab.expect("charges", len(gateway.ledger), 1, trap="already-processed")
+
+
+@pytest.mark.parametrize("decode", [False, True], ids=["bytes replies", "str replies"])
+def test_every_json_value_is_a_result(lab, decode):
+    """Rule 1. Every delivery returns what the message's first one returned, whatever JSON value that is."""
+    consumer = billing(lab, client=lab.redis_sync(decode_responses=decode))
+    for result in (None, False, 0, "", [], {}, 1.0, "Zoë", {"paid": True, "lines": [1, None, {"n": "0"}]}):
+        runs, message = [], order(id=f"returns {result!r}")
+        answers = [consumer.process(message, working(runs, result)) for _ in range(2)]
+        lab.expect("delivery and duplicate", answers, [result, result], trap="falsy-result")
+        lab.expect("results of the handler", runs, [result], trap="falsy-result")
+
+
+@explore
+@pytest.mark.parametrize("where", ["two processes", "two threads of one process"])
+def test_two_deliveries_at_once_run_the_handler_once(lab, where):
+    """Rule 2. However two deliveries interleave, the handler runs once; who does not get its result gets InProgress."""
+    lab.scenario(f"one message is delivered twice at the same instant, to {where}")
+    gateway = lab.gateway_sync()
+    if where == "two processes":
+        workers, trap = [billing(lab, lab.process().IdempotentConsumer) for _ in range(2)], "check-then-act"
+    else:
+        workers, trap = [billing(lab)] * 2, "shared-owner"
+    calls = [functools.partial(worker.process, order(), charging(gateway)) for worker in workers]
+    endings = [ending(o) for o in lab.attempts_sync(*calls, names=("worker 1", "worker 2"))]
+    lab.expect("charges", len(gateway.ledger), 1, trap=trap)
+    lab.require(
+        CHARGE in endings and all(e in (CHARGE, "InProgress") for e in endings),
+        expected="one delivery returns the charge, the other the charge or InProgress",
+        got=" and ".join(map(str, endings)),
+        trap=trap,
+    )
+
+
+@pytest.mark.parametrize("lease", [60, 0.25])
+def test_a_claim_holds_for_its_lease(lab, lease):
+    """Rule 3. While a message is processed, another delivery raises InProgress at once; after `lease` it takes over."""
+    lab.scenario(f"lease {lease} s; worker 1 hangs in its handler")
+    consumer, runs = billing(lab, lease=lease), []
+    _, early, late = lab.attempts_sync(
+        lambda: consumer.process(order(), working(runs, "by worker 1", seconds=100 * lease)),
+        later(0.99 * lease, consumer.process, order(), working(runs, "too early")),
+        later(1.01 * lease, consumer.process, order(), working(runs, "by worker 3")),
+        names=("worker 1", "just within", "just after"),
+    )
+    lab.expect("delivery just within the lease", ending(early), "InProgress", trap="early-acknowledgement")
+    lab.expect("delivery just after the lease", ending(late), "by worker 3", trap="inexact-lease")
+    lab.expect("the handler ran", runs, ["by worker 1", "by worker 3"], trap="inexact-lease")
+
+
+@pytest.mark.parametrize("failure", ["declined", "shutdown"])
+def test_a_failed_handler_releases_its_claim(lab, failure):
+    """Rule 4. If the handler raises, its error reaches the caller, and the next delivery runs the handler at once."""
+    consumer, runs = billing(lab), []
+    error = SystemExit("worker shuts down") if failure == "shutdown" else LookupError("card declined")
+    try:
+        seen = consumer.process(order(), working(runs, error=error))
+    except (LookupError, SystemExit) as raised:
+        seen = raised
+    lab.require(seen is error, expected=f"the handler's own {error!r}", got=repr(seen), trap="error-hidden")
+    with lab.no_error(expected="the redelivery runs the handler at once", trap="claim-kept-after-failure"):
+        answer = consumer.process(order(), working(runs))
+    lab.expect("redelivery", answer, "paid", trap="claim-kept-after-failure")
+    lab.expect("runs", len(runs), 2, trap="claim-kept-after-failure")
+
+
+@sweep(kinds=("lost-request", "lost-reply"))
+def test_the_handlers_error_is_never_hidden(lab):
+    """Rule 4. The handler's error reaches the caller, even when Redis fails while the claim is released."""
+    consumer, runs = billing(lab), []
+    failing = working(runs, error=LookupError("card declined"))
+    outcome = lab.attempt_sync(lambda: consumer.process(order(), failing))
+    expected = "LookupError" if runs else "ConnectionError"
+    lab.expect("error that the caller sees", ending(outcome), expected, trap="error-hidden")
+
+
+def test_without_a_claim_nothing_is_done(lab):
+    """Rule 5. If Redis cannot be asked for the claim, its error reaches the caller, and the handler does not run."""
+    consumer, runs = billing(lab), []
+    with lab.server.outage():
+        outcome = lab.attempt_sync(lambda: consumer.process(order(), working(runs)))
+    lab.expect("runs during the outage", len(runs), 0, trap="fail-open")
+    lab.expect("delivery during the outage", ending(outcome), "ConnectionError", trap="fail-open")
+    lab.expect("delivery after the outage", consumer.process(order(), working(runs)), "paid", trap="fail-open")
+
+
+def test_a_result_that_is_not_stored_is_not_returned(lab):
+    """Rule 5. If Redis cannot store the result, its error reaches the caller, so that the message comes again."""
+    gateway, consumer = lab.gateway_sync(), billing(lab)
+
+    def charge(message):
+        outage.enter_context(lab.server.outage())
+        return gateway.charge(message.id, 1999, idempotency_key=message.id)
+
+    with contextlib.ExitStack() as outage:
+        outcome = lab.attempt_sync(lambda: consumer.process(order(), charge))
+    lab.expect("delivery, Redis down from the charge on", ending(outcome), "ConnectionError", trap="unrecorded-success")
+    lab.expect("charges", len(gateway.ledger), 1, trap="unrecorded-success")
+
+
+@sweep
+def test_a_crash_neither_loses_nor_blocks_a_message(lab):
+    """Rule 6. Whatever step a worker dies at, the first delivery after `lease` gets the message's result."""
+    gateway, worker = lab.gateway_sync(), billing(lab)
+    charge = charging(gateway, with_key=True)
+    lab.attempt_sync(lambda: worker.process(order(), charge), name="worker")
+    time.sleep(LEASE + 1)
+    successor = billing(lab, lab.process().IdempotentConsumer)
+    redelivery = lab.attempt_sync(lambda: successor.process(order(), charge), name="redelivery")
+    lab.require(
+        ending(redelivery) != "InProgress",
+        expected=f"{LEASE + 1} s later the claim has run out",
+        got="InProgress: a dead worker still holds it",
+        trap="claim-outlives-lease",
+    )
+    lab.expect("redelivery", ending(redelivery), CHARGE, trap="lost-message")
+    lab.expect("charges", len(gateway.ledger), 1, trap="lost-message")
+
+
+@sweep
+@pytest.mark.parametrize("error", [None, LookupError("card declined")], ids=["success", "failure"])
+def test_every_key_expires(lab, error):
+    """Rule 7. Whatever step a worker dies at, every key in Redis has a TTL."""
+    consumer = billing(lab)
+    lab.attempt_sync(lambda: consumer.process(order(), working([], error=error)))
+    lab.expect("keys without a TTL", lab.server.keys_without_ttl(), [], trap="no-ttl")
+
+
+@sweep(kinds=("stall:61",))
+def test_a_stored_result_is_final(lab):
+    """Rule 8. A worker that was paused past its lease cannot replace its successor's result; it returns that result."""
+    lab.scenario("lease 60 s; a second worker gets the message after 60.5 s")
+    first, second, runs = billing(lab), billing(lab), []
+    outcomes = lab.attempts_sync(
+        lambda: first.process(order(), working(runs, "by worker 1")),
+        later(60.5, second.process, order(), working(runs, "by worker 2")),
+        names=("worker 1", "worker 2"),
+    )
+    duplicate = first.process(order(), working(runs, "by worker 3"))
+    lab.require(duplicate != "by worker 3", expected="a stored result", got="none", trap="late-finisher")
+    answers = [ending(o) for o in outcomes]
+    lab.expect("workers 1 and 2 return what a duplicate gets", answers, [duplicate] * 2, trap="late-finisher")
+
+
+@pytest.mark.parametrize("ends", ["fails", "finishes"])
+def test_a_late_worker_leaves_its_successors_claim_alone(lab, ends):
+    """Rule 8. A worker that ends after its lease does not let a third one in while its successor works."""
+    lab.scenario(f"lease 60 s; worker 1 {ends} at 90 s, worker 2 works from 61 to 111 s")
+    consumer, runs = billing(lab), []
+    error = LookupError("card declined") if ends == "fails" else None
+    outcomes = lab.attempts_sync(
+        lambda: consumer.process(order(), working(runs, "by worker 1", seconds=90, error=error)),
+        later(61, consumer.process, order(), working(runs, "by worker 2", seconds=50)),
+        later(95, consumer.process, order(), working(runs, "by worker 3")),
+        names=("worker 1", "worker 2", "worker 3"),
+    )
+    lab.expect("runs", runs, ["by worker 1", "by worker 2"], trap="foreign-release")
+    final = consumer.process(order(), working(runs, "by a duplicate"))
+    answers = [ending(o) for o in outcomes]
+    lab.require(
+        all(answer in (final, "InProgress", "LookupError") for answer in answers),
+        expected="every delivery that returns, returns the one result",
+        got=f"{answers}, and a duplicate returns {final!r}",
+        trap="late-finisher",
+    )
+
+
+def test_a_late_result_counts_if_nobody_took_over(lab):
+    """Rule 8. If the lease ran out and nobody took over, the late result is stored and returned as usual."""
+    lab.scenario("lease 60 s; the only worker takes 61 s")
+    consumer, runs = billing(lab), []
+    with lab.no_error(expected="the result of the only worker", trap="result-thrown-away"):
+        answers = [consumer.process(order(), working(runs, seconds=LEASE + 1)) for _ in range(2)]
+    lab.expect("late worker and duplicate", answers, ["paid", "paid"], trap="result-thrown-away")
+    lab.expect("runs", len(runs), 1, trap="result-thrown-away")
+
+
+@sweep(kinds=("lost-request", "lost-reply"))
+def test_a_client_that_retries_changes_nothing(lab):
+    """Rule 9. With a client that repeats a round trip whose reply was lost, a delivery still returns its result."""
+    lab.scenario("the Redis client is configured with 3 retries")
+    consumer, runs = billing(lab, client=lab.redis_sync(retries=3)), []
+    outcome = lab.attempt_sync(lambda: consumer.process(order(), working(runs)))
+    lab.expect("delivery", ending(outcome), "paid", trap="own-claim")
+    lab.expect("runs", len(runs), 1, trap="own-claim")
+
+
+def test_one_id_with_two_payloads_is_an_error(lab):
+    """Rule 10. The same id with another body raises PayloadMismatch, during processing and after, and does nothing."""
+    consumer, runs = billing(lab), []
+    other = order(body=b'{"amount": 1998}')
+    _, during = lab.attempts_sync(
+        lambda: consumer.process(order(), working(runs, "1999", seconds=10)),
+        later(5, consumer.process, other, working(runs, "1998")),
+        names=("worker 1", "other body"),
+    )
+    lab.expect("other body, during", ending(during), "PayloadMismatch", trap="payload-ignored")
+    with lab.raises(PayloadMismatch, when="for another body, after", trap="payload-ignored"):
+        consumer.process(other, working(runs, "1998"))
+    again = consumer.process(order(), working(runs, "duplicate"))
+    lab.expect("duplicate with the first body", again, "1999", trap="payload-ignored")
+    lab.expect("runs", runs, ["1999"], trap="payload-ignored")
+
+
+def test_different_messages_never_meet(lab):
+    """Rule 11. Messages that differ in namespace or anywhere in their id are different messages."""
+    names = [("billing", "order-7"), ("shipping", "order-7"), ("billing", "Order-7"), ("billing", " order-7")]
+    names += [("billing", "o" * 500), ("billing", "o" * 500 + "7"), ("billing", "7"), ("billing", "07")]
+    names += [("billing", "Zoë"), ("billing", "Zo?"), ("billing", "%3A"), ("a%3A", "b")]
+    for border in ("", *":/|.,;-_ #%{}\\\n\0"):
+        names += [(f"a{border}b", "c"), ("a", f"b{border}c")]
+    for namespace, id in names:
+        handler = working([], [namespace, id])
+        with lab.no_error(expected=f"{id!r} in namespace {namespace!r} is a new message", trap="key-collision"):
+            answer = billing(lab, namespace=namespace).process(order(id, id.encode()), handler)
+        lab.expect("result of this namespace and id", answer, [namespace, id], trap="key-collision")
+
+
+def test_a_result_is_kept_for_its_retention(lab):
+    """Rule 12. A result is kept for `retention` seconds from its storing, whatever happens meanwhile; then it goes."""
+    lab.scenario("retention 8 days; the handler takes 30 s")
+    consumer, runs, answers = billing(lab, retention=8 * DAY), [], []
+    for number, wait in enumerate((0, 4 * DAY, 4 * DAY - 1, 2), start=1):
+        time.sleep(wait)
+        answers.append(consumer.process(order(), working(runs, f"run {number}", seconds=30)))
+    lab.expect(
+        "at once, after 4 days, 1 s before 8 days, 1 s after 8 days",
+        answers,
+        ["run 1", "run 1", "run 1", "run 4"],
+        trap="short-retention",
+    )
+
+
+def test_durations_that_cannot_work_are_refused(lab):
+    """Rule 13. A lease below 0.001 s, a retention shorter than the lease, nan and infinity raise ValueError."""
+    inf, nan = float("inf"), float("nan")
+    wrong = [(0, 60), (-1, 60), (0.0009, 60), (nan, 60), (inf, inf), (60, inf), (60, nan), (60, 59.9), (60, 0)]
+    for lease, retention in wrong:
+        with lab.raises(ValueError, when=f"for lease={lease}, retention={retention}", trap="unchecked-duration"):
+            billing(lab, lease=lease, retention=retention)
+    with lab.no_error(expected="lease=0.001, retention=0.001 is allowed", trap="unchecked-duration"):
+        answer = billing(lab, lease=0.001, retention=0.001).process(order(), working([]))
+    lab.expect("shortest durations", answer, "paid", trap="unchecked-duration")
+
+
+def test_an_order_is_charged_once_however_often_it_is_sent(lab):
+    """Rule 14. `process_order` charges an order once, however often the order is sent, and returns the charge."""
+    celery, gateway, requests = lab.celery(), lab.gateway_sync(), []
+
+    def charge(reference, amount, *, idempotency_key):
+        requests.append((reference, amount))
+        return gateway.charge(reference, amount, idempotency_key=idempotency_key)
+
+    app = celery.app()
+    process_order = register_process_order(app, billing(lab), charge)
+    for amount in (1999, 1999, 2999):
+        app.send_task("process_order", ("order-7", "ann", amount))
+    worker = celery.worker(app)
+    ran = sum(worker.step() for _ in range(4))
+    lab.expect("requests to the gateway", requests, [("order-7", 1999)], trap="delivery-as-identity")
+    lab.expect("tasks run for 3 messages, the last a PayloadMismatch", ran, 3, trap="retried-for-ever")
+    lab.expect("third call", process_order("order-7", "ann", 1999), CHARGE, trap="delivery-as-identity")
+    for customer, amount in (("ann", 2999), ("bob", 1999)):
+        with lab.raises(PayloadMismatch, when=f"for order-7 of {customer}, {amount}", trap="payload-ignored"):
+            process_order("order-7", customer, amount)
+
+
+def test_an_order_outlasts_an_outage(lab):
+    """Rule 15. While Redis cannot be reached, `process_order` is retried, however long that takes."""
+    celery, gateway = lab.celery(), lab.gateway_sync()
+    app = celery.app()
+    register_process_order(app, billing(lab), gateway.charge).delay("order-7", "ann", 1999)
+    worker = celery.worker(app)
+    with lab.server.outage():
+        for _ in range(5):
+            worker.step()
+    worker.run()
+    lab.expect("charges", [c.reference for c in gateway.ledger], ["order-7"], trap="acknowledged-too-early")
+
+
+@sweep
+def test_an_order_outlasts_the_process_that_works_on_it(lab):
+    """Rule 16. Whatever happens to the worker's child process at any step, the order is charged exactly once."""
+    lab.scenario("a prefork worker; lease 60 s; the fault strikes the child that executes the task")
+    celery, gateway = lab.celery(), lab.gateway_sync()
+    app = celery.app()
+    register_process_order(app, billing(lab), gateway.charge).delay("order-7", "ann", 1999)
+    celery.worker(app, pool="prefork").run()
+    charges = len(gateway.ledger)
+    lab.require(charges > 0, expected="1 charge", got="none: the message is gone", trap="acknowledged-too-early")
+    lab.require(charges < 2, expected="1 charge", got=f"{charges} charges", trap="effect-without-key")
