@@ -21,6 +21,23 @@ _MONOTONIC_START_NS = 10_000 * NS
 """Away from zero: `if not self.last_seen` must not pass by accident at the first instant."""
 
 
+_REAL = time.monotonic, time.monotonic_ns, time.sleep
+
+
+@contextlib.contextmanager
+def real_time() -> Iterator[None]:
+    """The interpreter's own clock again: for an import inside a world, since many a library keeps `time.sleep` itself.
+
+    What it binds then would be this world's, for the rest of the process.
+    """
+    virtual = time.monotonic, time.monotonic_ns, time.sleep
+    time.monotonic, time.monotonic_ns, time.sleep = _REAL
+    try:
+        yield
+    finally:
+        time.monotonic, time.monotonic_ns, time.sleep = virtual
+
+
 class Clock:
     """Virtual time, in integer nanoseconds since the world began."""
 

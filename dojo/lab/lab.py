@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import contextvars
 import functools
+import gc
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import redis as redis_py
 import redis.asyncio as redis_asyncio
@@ -16,6 +17,8 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from dojo.lab.blame import waits_at
+from dojo.lab.clock import real_time
 from dojo.lab.connections import gated
 from dojo.lab.errors import LabError
 from dojo.lab.fakes.database import Database, DatabaseSync, Tables
@@ -28,6 +31,9 @@ from dojo.lab.verdict import Failure, one_line, same, shown
 from dojo.lab.world import World
 
 if TYPE_CHECKING:
+    from dojo.lab.celery_driver import CeleryBroker
+    from dojo.lab.fakes.browsers import Browser
+    from dojo.lab.fakes.peers import FakePeer, Kind
     from dojo.lab.modules import Learner
 
 T = TypeVar("T")
@@ -196,6 +202,60 @@ class Lab:
             raise LabError(f"{count} callers but {len(names)} names")
         return [self.world.new_actor(names[i] if names else None, "caller") for i in range(count)]
 
+    # WebSocket peers, and what the code that serves them leaves behind
+
+    def peer(
+        self,
+        name: str,
+        kind: Kind = "healthy",
+        *,
+        seconds: float | Sequence[float] = 1.0,
+        after: int = 0,
+        error: Callable[[], Exception] | None = None,
+        accepted: bool = True,
+    ) -> FakePeer:
+        """A WebSocket as the server holds it: ``healthy``, ``slow``, ``hung``, ``dead`` or ``dies-later``."""
+        # Imported here, because importing the web framework would cost the katas that need none a tenth of a second.
+        from dojo.lab.fakes.peers import FakePeer, vanished
+
+        return FakePeer(self.world, name, kind, seconds, after, error or vanished, accepted)
+
+    async def browser(self, name: str, app: Any, url: str) -> Browser:
+        """A real WebSocket client (httpx-ws), connected to the ASGI application `app` at the path `url`."""
+        from dojo.lab.fakes.browsers import Browser
+
+        browser = Browser(self.world, name)
+        await browser.open(app, url)
+        return browser
+
+    def tasks_alive(self) -> list[str]:
+        """The asyncio tasks that the learner's code started and that have not ended; each as the place of its start."""
+        return self.world.started_tasks.alive()
+
+    def errors_nobody_saw(self) -> list[str]:
+        """Exceptions of tasks that nobody awaited, as the event loop would have logged them."""
+        gc.collect()  # a task complains when it is destroyed
+        kept = (context.get("exception") or context["message"] for context in self.world.background_errors)
+        return [_told(what) if isinstance(what, BaseException) else one_line(what) for what in kept]
+
+    # Celery
+
+    def celery(self) -> CeleryBroker:
+        """This world's message broker for Celery apps, and the workers that serve it (`dojo.lab.celery_driver`)."""
+        return self._celery
+
+    @functools.cached_property
+    def _celery(self) -> CeleryBroker:
+        # Imported here, because importing Celery would cost the katas that need none two tenths of a second.
+        with real_time():
+            from dojo.lab.celery_driver import CeleryBroker
+
+        return CeleryBroker(self.world)
+
+    def die(self) -> NoReturn:
+        """Kill the process that calls this, here and now: `finally` does not run, as with the OOM killer."""
+        self.world.die_sync()
+
     # steps of fakes
 
     async def call(self, text: str, apply: Callable[[], T], touches: Mapping[str, Access] | None = None) -> T:
@@ -217,6 +277,20 @@ class Lab:
         """Demand a condition that is no plain equality; `expected` and `got` are phrases."""
         if ok is not True:
             raise Failure(expected=expected, got=got, trap=trap)
+
+    async def within(self, seconds: float, call: Awaitable[T], *, what: str, trap: str) -> T:
+        """Demand that `call` returns within so many virtual seconds; its value. `what` is a clause: "leave returns"."""
+        task = asyncio.ensure_future(call)
+        await asyncio.wait({task}, timeout=seconds)
+        if task.done():
+            return task.result()
+        where = waits_at(self.world.learner_files, task)
+        task.cancel()
+        raise Failure(
+            expected=f"{what} within {seconds:g} s",
+            got=f"still waiting after {seconds:g} s" + (f", at {one_line(where)}" if where else ""),
+            trap=trap,
+        )
 
     @contextlib.contextmanager
     def no_error(self, *, expected: str, trap: str) -> Iterator[None]:

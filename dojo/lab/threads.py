@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from dojo.lab.blame import learner_line
 from dojo.lab.errors import Deadlock, NeverFinishes, ProcessDied, Stuck
@@ -133,7 +133,7 @@ class ThreadGroup:
         me.wake_ns = self._world.clock.elapsed_ns + max(0, round(seconds * 1e9))
         self._hand_back(me)
 
-    def freeze(self, me: ThreadActor) -> None:
+    def freeze(self, me: ThreadActor) -> NoReturn:
         """The process died: stop here for ever; the thread unwinds only when the world is disposed of."""
         me.outcome = Outcome(died=True)
         self._frozen.append(me)

@@ -8,7 +8,7 @@ import contextvars
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import redis.asyncio
 
@@ -262,7 +262,15 @@ class World:
             step.note = "applied, then process died"
             self._freeze_sync(step.actor, *here)
 
-    def _freeze_sync(self, actor: Actor, group: threads.ThreadGroup, me: threads.ThreadActor) -> None:
+    def die_sync(self) -> NoReturn:
+        """Kill the process of the synchronous actor that calls this."""
+        here = threads.current()
+        if here is None:
+            raise LabError("only an actor can die: call it in lab.attempt_sync, lab.race_sync or a Celery task")
+        self.trace.note(self.actor, self.clock.elapsed, "** process killed **")
+        self._freeze_sync(self.actor, *here)
+
+    def _freeze_sync(self, actor: Actor, group: threads.ThreadGroup, me: threads.ThreadActor) -> NoReturn:
         actor.dead = True
         self.scheduler.silence(actor)
         group.freeze(me)
