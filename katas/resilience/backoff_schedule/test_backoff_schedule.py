@@ -50,9 +50,9 @@ def test_delays_start_at_base_and_double(lab):
 
 def test_fractions_of_a_second_survive(lab):
     """Rule 2. A base below one second keeps its fractions."""
-    lab.scenario("base 0.05 s, cap 60 s, no jitter")
-    delays = [delay(retry, base=0.05, cap=60) for retry in range(1, 6)]
-    lab.expect("delays before retries 1 to 5", delays, [0.05, 0.1, 0.2, 0.4, 0.8], trap="integer-truncation")
+    lab.scenario("base 0.0125 s, cap 60 s, no jitter")
+    delays = [delay(retry, base=0.0125, cap=60) for retry in range(1, 6)]
+    lab.expect("delays before retries 1 to 5", delays, [0.0125, 0.025, 0.05, 0.1, 0.2], trap="integer-truncation")
 
 
 def test_growth_stops_at_the_cap(lab):
@@ -193,7 +193,7 @@ def test_all_chance_comes_from_the_generator(lab):
 
 
 def test_parameters_that_cannot_work_are_refused(lab):
-    """Rule 11. Parameters that cannot work raise ValueError."""
+    """Rule 11. Parameters that cannot work raise `ValueError`."""
 
     def call(**changed):
         return delay(**{"retry": 2, "base": 1.0, "cap": 10.0, "rng": random.Random(1), **changed})
@@ -219,6 +219,7 @@ def test_parameters_that_cannot_work_are_refused(lab):
         "an unknown jitter": {"jitter": "ful"},
         "jitter without an rng": {"jitter": "equal", "rng": None},
         "a prev below base": {"jitter": "decorrelated", "prev": 0.5},
+        "a prev of 0": {"jitter": "decorrelated", "prev": 0.0},
         "a prev above cap": {"jitter": "decorrelated", "prev": 10.5},
     }
     for what, changed in wrong.items():
@@ -234,11 +235,13 @@ def test_parameters_that_cannot_work_are_refused(lab):
 
 def test_a_backoff_yields_one_delay_after_the_other(lab):
     """Rule 12. A `Backoff` yields the delays before retries 1, 2, 3, … and never ends."""
-    lab.scenario("base 1 s, cap 10 s, the default jitter (full); the generator always gives 1/2")
-    backoff = Backoff(base=1, cap=10, rng=scripted(0.5))
+    lab.scenario("base 1 s, cap 10 s, the default jitter (full); the generator gives 1/2, 1/4, 1/2, 1/4, …")
+    backoff = Backoff(base=1, cap=10, rng=scripted(0.5, 0.25))
     delays = [next(backoff), next(backoff), *first(4, backoff)]
-    lab.expect("delays before retries 1 to 6", delays, [0.5, 1.0, 2.0, 4.0, 5.0, 5.0], trap="lost-count")
-    lab.expect("delays for 200 more retries", len(first(200, backoff)), 200, trap="lost-count")
+    lab.expect("delays before retries 1 to 6", delays, [0.5, 0.5, 2.0, 2.0, 5.0, 2.5], trap="lost-count")
+    later = first(200, backoff)
+    lab.expect("delays for 200 more retries", len(later), 200, trap="lost-count")
+    lab.expect("the different ones among them", sorted(set(later)), [2.5, 5.0], trap="lost-count")
 
 
 def test_a_backoff_remembers_its_own_past(lab):
@@ -270,7 +273,7 @@ def test_reset_starts_over(lab):
 
 
 def test_a_backoff_is_checked_when_it_is_built(lab):
-    """Rule 15. A `Backoff` that cannot work raises ValueError when it is built, not at the first failure."""
+    """Rule 15. A `Backoff` that cannot work raises `ValueError` when it is built, not at the first failure."""
     with lab.no_error(expected="base equal to cap is allowed", trap="too-strict"):
         next(Backoff(base=5, cap=5))
     for what, wrong in {
