@@ -7,7 +7,7 @@ import linecache
 import traceback
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dojo.lab.world import World
@@ -38,15 +38,18 @@ def waiting_tasks(world: World) -> str:
     assert world.loop is not None
     for task in asyncio.all_tasks(world.loop):
         actor = world.actor_of(task)
-        where = None
-        frames = _await_chain(task)
-        for frame in reversed(frames):
-            if frame.f_code.co_filename in world.learner_files:
-                where = place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
-                break
+        where = waits_at(world.learner_files, task)
         if where is not None and not actor.dead:
             lines.append(f"  {actor.title} waits at {where}")
     return "\n".join(sorted(lines)) or "  nobody is in your file; the test itself waits"
+
+
+def waits_at(files: set[str], task: asyncio.Task[Any]) -> str | None:
+    """The innermost line of one of the learner's `files` at which `task` is suspended, or None."""
+    for frame in reversed(_await_chain(task)):
+        if frame.f_code.co_filename in files:
+            return place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+    return None
 
 
 def _await_chain(task: asyncio.Task[object]) -> list[FrameType]:

@@ -11,7 +11,7 @@ from dojo.lab.blame import learner_line
 
 
 class StartedTasks:
-    """The tasks whose creation had a frame of the learner's file on the stack: its own, or a library's on its behalf."""
+    """The tasks that came to be with a frame of the learner's file on the stack, also deep in a library."""
 
     def __init__(self, learner_files: set[str]) -> None:
         self._files = learner_files

@@ -2,13 +2,14 @@
 
 ==============  ======================================================================================
 ``healthy``     takes each message at once
+``instant``     healthy, but its sends are no steps: they end before anything else can happen
 ``slow``        each send takes `seconds` (one number, or one for each send; the last one is repeated)
 ``hung``        neither ``send`` nor ``close`` ever returns: the cable is cut, TCP has not noticed yet
 ``dead``        each send raises, and ``close`` too
 ``dies-later``  healthy for `after` messages, then dead
 ==============  ======================================================================================
 
-Each send and each close is one step of the world: scheduled, traced, open to faults.
+Each other send and close is one step of the world: scheduled, traced, open to faults.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from dojo.lab.errors import LabError
 from dojo.lab.verdict import one_line
 from dojo.lab.world import World
 
-Kind = Literal["healthy", "slow", "hung", "dead", "dies-later"]
+Kind = Literal["healthy", "instant", "slow", "hung", "dead", "dies-later"]
 Payload = str | bytes
 
 # Older versions of Starlette raise the base class.
@@ -75,9 +76,11 @@ class FakePeer:
     after: int = 0
     error: Callable[[], Exception] = vanished
     """Builds what a send to a dead peer raises; `vanished` and `already_closed` are Starlette's two ways."""
-    client_state: WebSocketState = WebSocketState.CONNECTED
-    application_state: WebSocketState = WebSocketState.CONNECTED
+    accepted: bool = True
+    """Whether the handshake is over; if not, somebody has to ``accept`` first."""
 
+    client_state: WebSocketState = field(init=False)
+    application_state: WebSocketState = field(init=False)
     received: list[Delivery] = field(default_factory=list, init=False)
     attempts: int = field(default=0, init=False)
     """Sends begun, whatever became of them."""
@@ -92,6 +95,8 @@ class FakePeer:
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
             raise LabError(f"unknown kind of peer {self.kind!r}; known: {', '.join(get_args(Kind))}")
+        state = WebSocketState.CONNECTED if self.accepted else WebSocketState.CONNECTING
+        self.client_state = self.application_state = state
 
     # what a test asks
 
@@ -163,6 +168,9 @@ class FakePeer:
             arrive()
             return _Said("OK")
 
+        if self.kind == "instant":
+            leave()
+            return
         await self._step(text, leave)
         if self.kind == "hung":
             await asyncio.get_running_loop().create_future()
