@@ -1,0 +1,399 @@
+"""The rules of README.md, in teaching order. Time is virtual: `asyncio.sleep(60)` returns at once.
+
+`lab.peer(name, kind)` is a WebSocket as the server holds it: healthy, slow, hung (no send ever returns) or dead.
+"""
+
+import asyncio
+import gc
+import weakref
+
+import pytest
+from starlette.websockets import WebSocketDisconnect
+from websocket_broadcaster import Broadcaster, JoinRefused, create_app
+
+from dojo.lab import explore
+
+SOON = 0.1  # seconds; what waits for no peer has happened by then
+
+KEPT = {"drop-oldest": [0, 7, 8, 9], "drop-new": [0, 1, 2, 3]}  # of 0…9, with a backlog of 3 behind a slow send
+
+
+async def seat(hub, *peers, room="lobby"):
+    for peer in peers:
+        await hub.join(peer, room=room, name=peer.name)
+
+
+async def open_room(lab, *peers, **options):
+    """A hub with `options` and the peers of its room "lobby": "ann" is healthy, "bob hung" hangs."""
+    hub = Broadcaster(**options)
+    seated = [lab.peer(*peer.split()) if isinstance(peer, str) else peer for peer in peers]
+    await seat(hub, *seated)
+    return hub, *seated
+
+
+async def announce(hub, *numbers, pause=0.0, room="lobby"):
+    """Broadcast {"n": 1}, {"n": 2}, …"""
+    for n in numbers:
+        await hub.broadcast(room, {"n": n})
+        await asyncio.sleep(pause)
+
+
+def numbers(peer):
+    """The numbers that `peer` received, in order."""
+    return [m["n"] for m in peer.messages if isinstance(m, dict) and "n" in m]
+
+
+def departures(peer):
+    """The names whose departure `peer` was told, sorted."""
+    return sorted(m["name"] for m in peer.messages if isinstance(m, dict) and m.get("type") == "left")
+
+
+def expect_numbers(lab, trap, *expected):
+    """Demand that each peer of the pairs `expected` has received just these numbers by now."""
+    got = {peer.name: numbers(peer) for peer, _ in expected}
+    lab.expect("numbers received", got, {peer.name: wanted for peer, wanted in expected}, trap=trap)
+
+
+async def refusal(lab, hub, peer):
+    """Demand that `peer` is refused; the code that `join` raises, and the one that the peer was closed with."""
+    error = (await lab.attempt(seat(hub, peer), peer.name)).error
+    ok = isinstance(error, JoinRefused)
+    lab.require(ok, expected=f"JoinRefused for {peer.name}", got=repr(error), trap="nobody-is-refused")
+    return error.code, peer.close_code
+
+
+class Tracked(str):
+    """A str that a weak reference can watch."""
+
+
+async def test_a_dead_peer_costs_nobody_the_message(lab):
+    """Rule 1. A dead peer costs nobody else the message."""
+    lab.scenario("bob's connection is dead; he joined between ann and cleo")
+    hub, ann, _bob, cleo = await open_room(lab, "ann", "bob dead", "cleo")
+    with lab.no_error(expected="broadcast raises nothing", trap="dead-peer-aborts-the-loop"):
+        await announce(hub, 1, pause=SOON)
+    expect_numbers(lab, "dead-peer-aborts-the-loop", (ann, [1]), (cleo, [1]))
+
+
+async def test_a_failed_send_removes_that_peer_and_nobody_else(lab):
+    """Rule 2. The first failed send removes that peer, whatever the exception; nobody else notices an error."""
+    lab.scenario("three dead peers, each raising its own exception; two broadcasts")
+    errors = (WebSocketDisconnect, RuntimeError, ConnectionResetError)
+    hub, sender, *dead = await open_room(lab, "ann", *(lab.peer(e.__name__, "dead", error=e) for e in errors))
+    with lab.no_error(expected="broadcast raises nothing", trap="sender-pays-for-the-dead"):
+        await announce(hub, 1, 2, pause=SOON)
+    expect_numbers(lab, "sender-pays-for-the-dead", (sender, [1, 2]))
+    tries = {peer.name: peer.attempts for peer in dead}
+    lab.expect("sends tried", tries, dict.fromkeys(tries, 1), trap="one-exception-class")
+    lab.expect("departures announced", departures(sender), sorted(tries), trap="one-exception-class")
+    lab.expect("exceptions nobody awaited", lab.errors_nobody_saw(), [], trap="unwatched-task")
+
+
+async def test_a_hung_peer_delays_nobody(lab):
+    """Rule 3. A peer that takes no data delays nobody: not who broadcasts, joins or leaves, nor the other peers."""
+    lab.scenario("every send to bob hangs, each send to cleo takes a minute; they joined first")
+    hub, bob, cleo, ann = await open_room(lab, "bob hung", lab.peer("cleo", "slow", seconds=60), "ann")
+    trap = "waits-for-the-slowest"
+    for n in (1, 2):
+        await lab.within(SOON, announce(hub, n), what="broadcast returns", trap=trap)
+        await asyncio.sleep(SOON)
+        lab.expect("numbers ann has received by now", numbers(ann), list(range(1, n + 1)), trap=trap)
+    await lab.within(SOON, seat(hub, lab.peer("dan")), what="join returns", trap=trap)
+    await lab.within(SOON, hub.leave(bob), what="leave returns", trap=trap)
+    await asyncio.sleep(120)
+    lab.expect("numbers slow cleo has received in the end", numbers(cleo), [1, 2], trap="slow-is-not-dead")
+
+
+async def test_each_peer_gets_its_messages_in_order(lab):
+    """Rule 4. Each peer gets its messages in the order of the broadcasts, one send at a time."""
+    lab.scenario("bob's network needs 3 s for the first message, 1 s for the second, 2 s for the third")
+    hub, bob = await open_room(lab, lab.peer("bob", "slow", seconds=(3, 1, 2)))
+    await announce(hub, 1, 2, 3)
+    await asyncio.sleep(10)
+    lab.expect("numbers received", numbers(bob), [1, 2, 3], trap="task-per-message")
+    lab.expect("sends under way at once", bob.most_at_once, 1, trap="task-per-message")
+
+
+@pytest.mark.parametrize("policy", KEPT)
+async def test_a_full_backlog_drops_by_policy(lab, policy):
+    """Rule 5. At most `backlog` messages wait for a peer, apart from the one being sent; `overflow` picks the loser."""
+    lab.scenario(f"backlog 3, {policy}; ten broadcasts while bob needs a minute for each message")
+    hub, bob, ann = await open_room(lab, lab.peer("bob", "slow", seconds=60), "ann", backlog=3, overflow=policy)
+    await announce(hub, *range(10), pause=1)
+    await asyncio.sleep(3600)
+    expect_numbers(lab, "unbounded-backlog", (bob, KEPT[policy]))
+    expect_numbers(lab, "one-backlog-for-all", (ann, list(range(10))))
+
+
+async def test_a_full_backlog_disconnects_by_policy(lab):
+    """Rule 5. With "disconnect", one message too many removes the peer and closes it with 1013, in the background."""
+    lab.scenario("backlog 3, disconnect; bob hangs: one message is on its way, three wait, the fifth is too many")
+    hub, bob, ann = await open_room(lab, "bob hung", "ann", backlog=3, overflow="disconnect")
+    await announce(hub, 1, 2, 3, 4, pause=1)
+    lab.expect("bob's close code after four broadcasts", bob.close_code, None, trap="backlog-miscounted")
+    await lab.within(SOON, announce(hub, 5), what="broadcast returns", trap="waits-for-the-slowest")
+    await asyncio.sleep(SOON)
+    lab.expect("bob's close code after five", bob.close_code, 1013, trap="overflow-does-not-disconnect")
+    await announce(hub, 6, pause=SOON)
+    lab.expect("departures announced to ann", departures(ann), ["bob"], trap="notice-lost")
+    expect_numbers(lab, "one-backlog-for-all", (ann, [1, 2, 3, 4, 5, 6]))
+
+
+async def test_a_whole_room_can_overflow_at_once(lab):
+    """Rule 5. A whole room may overflow at once: each peer is disconnected."""
+    lab.scenario("backlog 1, disconnect; 400 peers hang, as when a network is cut; the third broadcast is too many")
+    hub, *crowd = await open_room(lab, *["peer hung"] * 400, backlog=1, overflow="disconnect")
+    await announce(hub, 1, 2, pause=SOON)
+    with lab.no_error(expected="broadcast raises nothing", trap="announcements-recurse"):
+        await announce(hub, 3, pause=SOON)
+    closed = sum(peer.close_code == 1013 for peer in crowd)
+    lab.expect("peers closed with 1013", closed, 400, trap="announcements-recurse")
+
+
+async def test_a_stalled_peer_cannot_fill_the_memory(lab):
+    """Rule 5. Of all that was broadcast, only what still waits for a peer stays in memory."""
+    lab.scenario("backlog 3; bob hangs; 50 broadcasts")
+    alive = weakref.WeakSet()
+
+    def encode(message):
+        text = Tracked(message)
+        alive.add(text)
+        return text
+
+    hub, _ = await open_room(lab, "bob hung", backlog=3, encode=encode)
+    for n in range(50):
+        await hub.broadcast("lobby", f"message {n}")
+        await asyncio.sleep(1)
+    gc.collect()
+    lab.expect("messages in memory (3 wait, 1 is on its way)", len(alive), 4, trap="unbounded-backlog")
+
+
+async def test_a_burst_overflows_nobody_who_keeps_up(lab):
+    """Rule 5. A peer whose sends return at once loses nothing, however fast one broadcast follows another."""
+    lab.scenario("backlog 5, drop-new; one caller awaits 40 broadcasts and nothing else in between")
+    hub, ann = await open_room(lab, "ann instant", backlog=5, overflow="drop-new")
+    for n in range(40):
+        await hub.broadcast("lobby", {"n": n})
+    await asyncio.sleep(SOON)
+    expect_numbers(lab, "writers-starve", (ann, list(range(40))))
+
+
+def test_nonsense_is_refused(lab):
+    """Rule 5. A limit below 1, a close_timeout that is not positive or an unknown policy raises ValueError."""
+    Broadcaster(backlog=1, max_peers=1, close_timeout=0.001, overflow="disconnect")
+    for options in ({"backlog": 0}, {"max_peers": 0}, {"close_timeout": 0}, {"overflow": "drop"}):
+        with lab.raises(ValueError, when=f"for {options}", trap="nonsense-accepted"):
+            Broadcaster(**options)
+
+
+@explore
+async def test_peers_may_come_and_go_during_a_broadcast(lab):
+    """Rule 6. Joining or leaving during a broadcast neither raises nor makes anybody miss or repeat the message."""
+    lab.scenario("ann, bob and cleo are there; ann leaves and dan joins while a broadcast is under way")
+    hub, ann, bob, cleo = await open_room(lab, "ann", "bob", "cleo")
+    dan, trap = lab.peer("dan"), "iterates-the-live-room"
+    with lab.no_error(expected="broadcast, leave and join raise nothing", trap=trap):
+        await lab.race(announce(hub, 1), hub.leave(ann), seat(hub, dan), names=("broadcast", "ann leaves", "dan joins"))
+    await asyncio.sleep(SOON)
+    expect_numbers(lab, trap, (bob, [1]), (cleo, [1]))
+    lab.require(numbers(dan) in ([], [1]), expected="dan gets it once at most", got=str(numbers(dan)), trap=trap)
+
+
+@explore
+async def test_leaving_is_announced_once(lab):
+    """Rule 7. Who leaves is announced to the rest of the room once; leaving again is a no-op."""
+    lab.scenario("bob leaves twice at once; zoe, who joined first, is dead")
+    hub, _zoe, bob, ann = await open_room(lab, "zoe dead", "bob", "ann")
+    await seat(hub, far := lab.peer("far"), room="red")
+    with lab.no_error(expected="leave raises nothing", trap="announced-twice"):
+        await lab.race(hub.leave(bob), hub.leave(bob), names=("a failed send", "bob's endpoint"))
+        await asyncio.sleep(SOON)
+        await hub.leave(bob)
+        await hub.leave(lab.peer("a stranger"))
+    await asyncio.sleep(SOON)
+    heard = departures(ann)
+    lab.require("bob" in heard, expected="ann hears that bob left", got=f"she hears {heard}", trap="notice-lost")
+    lab.expect("departures announced to ann", heard, ["bob", "zoe"], trap="announced-twice")
+    others = (departures(bob), departures(far))
+    lab.expect("departures announced to bob himself and elsewhere", others, ([], []), trap="told-to-the-wrong-ones")
+
+
+async def test_who_was_removed_is_not_announced_again(lab):
+    """Rule 7. Who was removed after a failed send or for a full backlog is announced then, and not when it leaves."""
+    lab.scenario("bob is dead, cleo hangs and overflows; then the endpoints of both call leave")
+    hub, ann, bob, cleo = await open_room(lab, "ann", "bob dead", "cleo hung", backlog=3, overflow="disconnect")
+    await announce(hub, *range(8), pause=SOON)
+    lab.expect("departures announced", departures(ann), ["bob", "cleo"], trap="notice-lost")
+    for peer in (bob, cleo):
+        await hub.leave(peer)
+    await asyncio.sleep(SOON)
+    lab.expect("departures announced", departures(ann), ["bob", "cleo"], trap="announced-twice")
+
+
+async def test_a_message_stays_in_its_room(lab):
+    """Rule 8. A message reaches its room and no other, `exclude` apart; a peer is in one room."""
+    hub, ann, bob = await open_room(lab, "ann", "bob")
+    await seat(hub, far := lab.peer("far"), room="red")
+    await hub.broadcast("lobby", {"n": 1}, exclude=ann)
+    await announce(hub, 2)
+    await announce(hub, 3, room="nobody is here")
+    with lab.raises(ValueError, when="when ann, who is in the lobby, joins red", trap="two-rooms"):
+        await seat(hub, ann, room="red")
+    await hub.broadcast("red", {"n": 4}, exclude=bob)
+    await asyncio.sleep(SOON)
+    expect_numbers(lab, "wrong-audience", (ann, [2]), (bob, [1, 2]), (far, [4]))
+
+
+async def test_an_empty_room_is_forgotten(lab):
+    """Rule 8. A room that nobody is in takes no memory."""
+    lab.scenario("20 rooms are joined, spoken to, left, and spoken to once more")
+    alive = weakref.WeakSet()
+    hub = Broadcaster()
+    for i in range(20):
+        room, ann = Tracked(f"room {i}"), lab.peer("ann")
+        alive.add(room)
+        await seat(hub, ann, room=room)
+        await announce(hub, i, room=room, pause=SOON)
+        await hub.leave(ann)
+        await announce(hub, i, room=room, pause=SOON)
+        expect_numbers(lab, "wrong-audience", (ann, [i]))
+    del room
+    gc.collect()
+    lab.expect("room names still in memory", len(alive), 0, trap="rooms-pile-up")
+
+
+async def test_a_full_hub_refuses(lab):
+    """Rule 9. The hub takes `max_peers` peers over all rooms; one more is closed with 1013 and gets JoinRefused."""
+    lab.scenario("max_peers 2: ann and, elsewhere, dead bob; cleo, who hangs, comes; bob's death shows, ann leaves")
+    hub, ann = await open_room(lab, "ann", max_peers=2, close_timeout=5)
+    await seat(hub, lab.peer("bob", "dead"), room="red")
+    cleo, dan, eve = lab.peer("cleo", "hung"), lab.peer("dan"), lab.peer("eve")
+    codes = await lab.within(5 + SOON, refusal(lab, hub, cleo), what="join answers", trap="close-without-timeout")
+    lab.expect("cleo's codes, raised and sent", codes, (1013, 1013), trap="refused-silently")
+    await announce(hub, 1, room="red", pause=SOON)
+    await hub.leave(ann)
+    with lab.no_error(expected="dan and eve take the slots of bob and ann", trap="slot-leaks"):
+        await seat(hub, dan, eve)
+    await announce(hub, 2, pause=SOON)
+    lab.expect("sends to cleo", cleo.attempts, 0, trap="nobody-is-refused")
+    expect_numbers(lab, "slot-leaks", (dan, [2]), (eve, [2]))
+
+
+async def test_no_task_outlives_its_peer(lab):
+    """Rule 10. Once a peer is gone, however it went, its tasks end within `close_timeout`."""
+    lab.scenario("bob dies; cleo and dan hang: dan overflows, cleo's endpoint calls leave; ann leaves last")
+    options = {"backlog": 3, "overflow": "disconnect", "close_timeout": 5}
+    hub, ann, cleo, *_ = await open_room(lab, "ann", "cleo hung", "bob dead", "dan hung", **options)
+    await announce(hub, 1, 2, pause=SOON)
+    await hub.leave(cleo)
+    await announce(hub, 3, 4, 5, 6, pause=SOON)
+    await hub.leave(ann)
+    await asyncio.sleep(5 + SOON)
+    expect_numbers(lab, "one-backlog-for-all", (ann, [1, 2, 3, 4, 5, 6]))
+    lab.expect("tasks still alive", lab.tasks_alive(), [], trap="leaked-task")
+
+
+async def test_a_cancelled_shutdown_leaks_nothing(lab):
+    """Rule 10. A shutdown that is cancelled has closed whom it could and leaves no task behind."""
+    lab.scenario("close_timeout 60; bob hangs; shutdown is cancelled after 5 s")
+    hub, _bob, ann = await open_room(lab, "bob hung", "ann", close_timeout=60)
+    await announce(hub, 1, pause=SOON)
+    closing = asyncio.create_task(hub.shutdown())
+    await asyncio.sleep(5)
+    closing.cancel()
+    await asyncio.sleep(SOON)
+    lab.expect("ann's numbers and close code", (numbers(ann), ann.close_code), ([1], 1001), trap="shutdown-forgets")
+    lab.expect("tasks still alive", lab.tasks_alive(), [], trap="leaked-task")
+
+
+async def test_shutdown_closes_everybody(lab):
+    """Rule 11. `shutdown` closes all peers at once with 1001, announces nobody, and ends within `close_timeout`."""
+    lab.scenario("close_timeout 5; bob and cleo hang, dan is dead, ann and eve are well")
+    hub, *peers = await open_room(lab, "bob hung", "cleo hung", "ann", "dan dead", close_timeout=5)
+    await seat(hub, eve := lab.peer("eve"), room="red")
+    peers.append(eve)
+    with lab.no_error(expected="shutdown raises nothing", trap="shutdown-forgets"):
+        await lab.within(5 + SOON, hub.shutdown(), what="shutdown returns", trap="close-without-timeout")
+    codes = {peer.name: peer.close_code for peer in peers}
+    lab.expect("close codes", codes, dict.fromkeys(codes, 1001), trap="shutdown-forgets")
+    late = [peer.name for peer in peers if peer.closed_at > SOON]
+    lab.expect("peers whose closing waited for another's", late, [], trap="close-without-timeout")
+    for peer in peers:
+        await hub.leave(peer)
+    await hub.shutdown()
+    told = [name for peer in peers for name in departures(peer)]
+    lab.expect("departures announced", told, [], trap="announced-twice")
+    lab.expect("tasks still alive", lab.tasks_alive(), [], trap="leaked-task")
+
+
+async def test_shutdown_refuses_newcomers(lab):
+    """Rule 11. Once `shutdown` has begun, a newcomer is closed with 1001 and gets JoinRefused."""
+    lab.scenario("bob hangs, so shutdown takes its 5 s; cleo comes after 1 s, dan after 10 s")
+    hub, _ = await open_room(lab, "bob hung", close_timeout=5)
+    closing = asyncio.create_task(hub.shutdown())
+    for name, wait in (("cleo", 1), ("dan", 9)):
+        await asyncio.sleep(wait)
+        codes = await refusal(lab, hub, lab.peer(name))
+        lab.expect(f"{name}'s codes, raised and sent", codes, (1001, 1001), trap="joins-a-closing-hub")
+    await closing
+
+
+async def test_a_message_is_encoded_once(lab):
+    """Rule 12. A message is encoded once for all, when `broadcast` is called; what `encode` raises, it raises."""
+    lab.scenario("three peers; the caller changes its dict after each broadcast; then comes one that encode rejects")
+    calls = []
+
+    def encode(message):
+        calls.append(message)
+        if message["n"] is None:
+            raise ValueError("no number")
+        return f'{{"n": {message["n"]}}}'
+
+    hub, *peers = await open_room(lab, "ann", lab.peer("bob", "slow", seconds=3), "cleo", encode=encode)
+    message = {"n": 1}
+    await hub.broadcast("lobby", message)
+    message["n"] = 2
+    await hub.broadcast("lobby", message)
+    message["n"] = 3
+    with lab.raises(ValueError, when="for a message that encode rejects", trap="encode-error-swallowed"):
+        await hub.broadcast("lobby", {"n": None})
+    await asyncio.sleep(10)
+    expect_numbers(lab, "encoded-late", *((peer, [1, 2]) for peer in peers))
+    lab.expect("calls of encode", len(calls), 3, trap="encoded-for-each-peer")
+
+
+async def test_the_endpoint_relays_between_browsers(lab):
+    """Rule 13. `/ws` relays each text frame to the others in the room, and a closed tab is a departure."""
+    lab.scenario("three real WebSocket clients; far is in another room; cleo closes her tab")
+    app = create_app(Broadcaster())
+    ann = await lab.browser("ann", app, "/ws?room=red&name=ann")
+    cleo = await lab.browser("cleo", app, "/ws?room=red&name=cleo")
+    far = await lab.browser("far", app, "/ws?room=blue&name=far")
+    await ann.send_text("hello")
+    await cleo.send_text("not { json")
+    await asyncio.sleep(SOON)
+    relayed = [{"type": "message", "name": "ann", "text": "hello"}]
+    lab.expect("what cleo and far received", (cleo.messages, far.messages), (relayed, []), trap="wrong-audience")
+    await cleo.close()
+    await asyncio.sleep(SOON)
+    await ann.send_text("is anybody there?")
+    await asyncio.sleep(SOON)
+    relayed = [{"type": "message", "name": "cleo", "text": "not { json"}, {"type": "left", "name": "cleo"}]
+    lab.expect("what ann received", ann.messages, relayed, trap="endpoint-forgets-to-leave")
+
+
+async def test_the_endpoint_tells_why_it_closes(lab):
+    """Rule 14. A browser that is refused sees 1013; when the application stops, the others see 1001."""
+    lab.scenario("max_peers 1; ann is connected, bob comes too, then the application is stopped")
+    app = create_app(Broadcaster(max_peers=1))
+    async with app.router.lifespan_context(app):
+        ann = await lab.browser("ann", app, "/ws?room=red&name=ann")
+        refused = await lab.attempt(lab.browser("bob", app, "/ws?room=red&name=bob"), name="bob")
+        told = f"the handshake fails: {refused.error!r}"
+        lab.require(refused.error is None, expected="bob's handshake completes", got=told, trap="refused-before-accept")
+        await asyncio.sleep(SOON)
+        codes = (ann.close_code, refused.value.close_code)
+        lab.expect("close codes of ann and bob", codes, (None, 1013), trap="refused-before-accept")
+    await asyncio.sleep(SOON)
+    lab.expect("ann's close code after the shutdown", ann.close_code, 1001, trap="endpoint-forgets-shutdown")
+    lab.expect("tasks still alive", lab.tasks_alive(), [], trap="leaked-task")
