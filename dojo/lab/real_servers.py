@@ -112,7 +112,8 @@ class Valkey:
         seconds, rest = divmod(wall_ns, NS)
         stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
         fresh = self._home / "clock.new"
-        fresh.write_text(f"{stamp}.{rest // 1000:06d}\n")
+        # The shim reads a double and cuts it to microseconds: half a microsecond more, or 3.151 becomes 3.150999.
+        fresh.write_text(f"{stamp}.{rest // 1000:06d}5\n")
         fresh.replace(self._clock_file)  # atomic: the server may read at any moment
         self._shown_ns = wall_ns
 

@@ -7,6 +7,7 @@ and inspection that is neither gated nor traced.
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,6 +15,7 @@ import redis
 from fakeredis import FakeServer
 from fakeredis._clients._async import FakeAsyncRedisConnection
 from fakeredis._clients._sync import FakeRedisConnection
+from fakeredis.commands_mixins.string_mixin import StringCommandsMixin
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 if TYPE_CHECKING:
@@ -47,6 +49,9 @@ class FakeBackend:
     async_connection: type[Any] = FakeAsyncRedisConnection
     sync_connection: type[Any] = FakeRedisConnection
 
+    def __init__(self) -> None:
+        _expire_exactly()
+
     def fresh(self, clock: Clock) -> dict[str, Any]:
         return {"server": FakeServer(version=(7,))}
 
@@ -55,6 +60,28 @@ class FakeBackend:
 
     def close(self) -> None:
         """There is nothing to stop."""
+
+
+def _expire_exactly() -> None:
+    """Let SETEX and PSETEX on the fake expire when a server's would.
+
+    fakeredis 2.40 cuts the moment down to a whole second, so that PSETEX of 250 ms may be gone at once; its SET with
+    EX or PX is exact.
+    """
+    for name, per_second in (("setex", 1), ("psetex", 1000)):
+        original = getattr(StringCommandsMixin, name)
+        if not hasattr(original, "__wrapped__"):
+            setattr(StringCommandsMixin, name, _exact(original, per_second))
+
+
+def _exact(original: Any, per_second: int) -> Any:
+    @functools.wraps(original)
+    def command(socket: Any, key: Any, amount: int, value: bytes) -> Any:
+        reply = original(socket, key, amount, value)
+        key.expireat = socket._db.time + amount / per_second
+        return reply
+
+    return command
 
 
 def open_backend(choice: str) -> Backend:
