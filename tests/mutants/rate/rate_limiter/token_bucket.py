@@ -1,0 +1,81 @@
+"""A token bucket: a full bucket and its refill together exceed the limit within one window.
+
+Trap: not-a-sliding-window
+Rule: 3
+"""
+
+import json
+import math
+import uuid
+from dataclasses import dataclass
+
+import redis
+from fastapi import HTTPException, Request
+
+SCRIPT = """
+local limit, window, cost = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local clock = redis.call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+
+local bucket = redis.call('HMGET', KEYS[1], 'tokens', 'at')
+local tokens = tonumber(bucket[1] or limit)
+local elapsed = math.max(0, now - tonumber(bucket[2] or now))
+tokens = math.min(limit, tokens + elapsed * limit / window)
+local retry_after = 0
+if tokens < cost then
+  retry_after = (cost - tokens) * window / limit
+else
+  tokens = tokens - cost
+end
+redis.call('HSET', KEYS[1], 'tokens', tostring(tokens), 'at', string.format('%.0f', now))
+redis.call('PEXPIRE', KEYS[1], math.ceil(window / 1000))
+return {math.floor(tokens), math.ceil(retry_after), math.ceil((limit - tokens) * window / limit)}
+"""
+
+
+@dataclass(frozen=True)
+class Decision:
+    allowed: bool
+    remaining: int
+    retry_after: float
+    reset_after: float
+
+
+class RateLimiter:
+    def __init__(self, client, limit, window, *, namespace="rate-limit", on_outage="open"):
+        if limit < 1 or not 0.001 <= window < math.inf or on_outage not in ("open", "closed"):
+            raise ValueError("limit, window or on_outage out of range")
+        self.limit = limit
+        self.window = float(window)
+        self.namespace = namespace
+        self.on_outage = on_outage
+        self.script = client.register_script(SCRIPT)
+
+    async def hit(self, key, cost=1):
+        if not isinstance(key, str | int):
+            raise TypeError("a key is a str or an int")
+        if not 1 <= cost <= self.limit:
+            raise ValueError("cost must be between 1 and limit")
+        name = json.dumps([self.namespace, self.limit, self.window, key])
+        try:
+            return await self.decide(name, cost)
+        except (redis.ConnectionError, redis.TimeoutError):
+            if self.on_outage == "open":
+                return Decision(True, self.limit - cost, 0.0, self.window)
+            return Decision(False, 0, self.window, self.window)
+
+    async def decide(self, name, cost):
+        arguments = [self.limit, round(self.window * 1_000_000), cost, uuid.uuid4().hex]
+        remaining, retry_after, reset_after = await self.script([name], arguments)
+        return Decision(retry_after == 0, remaining, retry_after / 1_000_000, reset_after / 1_000_000)
+
+
+def rate_limited(limiter, key, cost=1):
+    async def spend(request: Request):
+        decision = await limiter.hit(key(request), cost)
+        if not decision.allowed:
+            wait = math.ceil(decision.retry_after)
+            raise HTTPException(429, "Too many requests", {"Retry-After": str(wait)})
+        return decision
+
+    return spend
