@@ -21,6 +21,7 @@ from dojo.lab.blame import waits_at
 from dojo.lab.clock import real_time
 from dojo.lab.connections import gated
 from dojo.lab.errors import LabError
+from dojo.lab.fakes.broker import Broker, Queues
 from dojo.lab.fakes.database import Database, DatabaseSync, Tables
 from dojo.lab.fakes.gateway import Gateway, GatewaySync, Ledger
 from dojo.lab.outcome import Outcome
@@ -132,6 +133,10 @@ class Lab:
     def _tables(self) -> Tables:
         return Tables()
 
+    @functools.cached_property
+    def _queues(self) -> Queues:
+        return Queues(self.world)
+
     def gateway(self) -> Gateway:
         """An asynchronous client of this world's payment gateway; all clients share one ledger."""
         return Gateway(self.world, self._ledger)
@@ -139,6 +144,10 @@ class Lab:
     def gateway_sync(self) -> GatewaySync:
         """The synchronous twin of `gateway`."""
         return GatewaySync(self.world, self._ledger)
+
+    def broker(self) -> Broker:
+        """A client's connection to this world's message broker (synchronous); all clients share its queues."""
+        return Broker(self.world, self._queues)
 
     def database(self) -> Database:
         """An asynchronous client of this world's transactional database; all clients share its rows."""
