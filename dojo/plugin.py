@@ -43,6 +43,9 @@ class Bench:
     every_failure: bool
     learners: dict[Path, Learner] = field(default_factory=dict)
     first_failures: dict[str, str] = field(default_factory=dict)
+    """The node id of each kata's first failing test, which is the one to fix next."""
+    later_failures: dict[str, dict[str, int | None]] = field(default_factory=dict)
+    """For each kata the node ids and rules of those that fail too."""
 
     def kata_of(self, path: Path) -> Kata | None:
         """The kata that a test file belongs to; None for the repository's own tests."""
@@ -223,4 +226,24 @@ def _shown(item: pytest.Item, told: Report) -> str:
     first = bench.first_failures.setdefault(kata.name, item.nodeid)
     if bench.every_failure or first == item.nodeid:
         return told.rendered
-    return f"Rule {told.rule}  {told.text}  fails too; the first failure above comes first."
+    bench.later_failures.setdefault(kata.name, {})[item.nodeid] = told.rule
+    return f"Rule {told.rule} fails too: {told.text}"
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> Generator[None]:
+    """First things first: of each kata's failures only the first is shown, the others are counted."""
+    later = config.stash[_BENCH].later_failures
+    hidden = {nodeid for failures in later.values() for nodeid in failures}
+    stats = terminalreporter.stats
+    failed = stats.get("failed", [])
+    if hidden:
+        stats["failed"] = [report for report in failed if report.nodeid not in hidden]
+    try:
+        yield
+    finally:
+        if hidden:
+            stats["failed"] = failed  # the last line counts them all
+    for name, failures in later.items():
+        rules = ", ".join(dict.fromkeys(str(rule) for rule in failures.values()))
+        terminalreporter.write_line(f"{name}: rules {rules} fail too. First the one above; --every-failure shows all.")

@@ -28,7 +28,7 @@ from dojo.lab.outcome import Outcome
 from dojo.lab.servers import Server, connection_options
 from dojo.lab.threads import ThreadActor, ThreadGroup
 from dojo.lab.trace import Access, Actor
-from dojo.lab.verdict import Failure, one_line, same, shown
+from dojo.lab.verdict import Failure, one_line, other_type, same, shown
 from dojo.lab.world import World
 
 if TYPE_CHECKING:
@@ -280,7 +280,9 @@ class Lab:
     def expect(self, what: str, got: Any, expected: Any, *, trap: str) -> None:
         """Demand that `got` equals `expected`, types included."""
         if not same(got, expected):
-            raise Failure(expected=f"{what}: {shown(expected)}", got=f"{what}: {shown(got)}", trap=trap)
+            raise Failure(
+                expected=f"{what}: {shown(expected)}", got=f"{what}: {shown(got)}{other_type(got, expected)}", trap=trap
+            )
 
     def require(self, ok: bool, *, expected: str, got: str, trap: str) -> None:
         """Demand a condition that is no plain equality; `expected` and `got` are phrases."""

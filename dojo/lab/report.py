@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 import traceback
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -100,13 +101,13 @@ class _Told:
 
     def heading(self) -> list[str]:
         number = f"Rule {self._rule.number}  " if self._rule.number is not None else ""
-        title = f"{number}{self._rule.text}"
-        room = WIDTH - len(self._file.name)
-        lines = [f"{title:<{room}}{self._file.name}" if len(title) < room else title]
-        context = [c for c in (self._run.lab.story, self._which_run()) if c]
-        if context:
-            lines.append(f"  {'; '.join(context)}")
-        return lines
+        room = WIDTH - len(self._file.name) - 2
+        title = textwrap.wrap(f"{number}{self._rule.text}", room, subsequent_indent=" " * len(number), **_VERBATIM) or [
+            ""
+        ]
+        title[0] = f"{title[0]:<{room}}  {self._file.name}"
+        context = "; ".join(c for c in (self._run.lab.story, self._which_run()) if c)
+        return [*title, *_hung("  ", context)]
 
     def _which_run(self) -> str:
         run = self._run
@@ -127,7 +128,7 @@ class _Told:
 
     def _verdict(self, error: BaseException) -> list[str]:
         if isinstance(error, Failure):
-            lines = [f"  expected  {error.expected}", f"  got       {error.got}"]
+            lines = [*_hung("  expected  ", error.expected), *_hung("  got       ", error.got)]
             if error.__cause__ is not None:
                 lines += [f"            {line}" for line in self._own_lines(error.__cause__)]
             return [*lines, f"  trap      {error.trap}     README.md#{error.trap}"]
@@ -135,8 +136,8 @@ class _Told:
             return [f"  {line}" for line in str(error).splitlines()]
         if isinstance(error, AssertionError):
             return [f"  {line}" for line in str(error).splitlines()] or ["  an assertion of the test failed"]
-        return [f"  raised    {type(error).__name__}: {one_line(str(error))}",
-                *(f"            {line}" for line in self._own_lines(error))]  # fmt: skip
+        told = _hung("  raised    ", f"{type(error).__name__}: {one_line(str(error))}")
+        return [*told, *(f"            {line}" for line in self._own_lines(error))]
 
     def _own_lines(self, error: BaseException) -> list[str]:
         frames = learner_frames(self._run.world.learner_files, error.__traceback__)
@@ -147,3 +148,11 @@ class _Told:
 
     def footer(self) -> list[str]:
         return ["", f"  next      dojo hint {self._kata}"]
+
+
+_VERBATIM: dict[str, Any] = {"break_on_hyphens": False, "drop_whitespace": True, "replace_whitespace": False}
+
+
+def _hung(label: str, text: str) -> list[str]:
+    """`text` after `label`, wrapped, the further lines below the first; nothing for an empty text."""
+    return textwrap.wrap(text, WIDTH, initial_indent=label, subsequent_indent=" " * len(label), **_VERBATIM)

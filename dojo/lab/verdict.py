@@ -47,6 +47,32 @@ def same(a: Any, b: Any) -> bool:
 _ABSENT = object()
 
 
+def other_type(a: Any, b: Any) -> str:
+    """Where two values differ in type alone, a remark that says so; else an empty string."""
+    try:
+        alike = bool(a == b)
+    except Exception:  # noqa: BLE001 - a learner's broken __eq__ must not hide the verdict
+        return ""
+    if not alike:
+        return ""
+    pair = _unlike(a, b)
+    return f"  (equal, but {pair[0]} where {pair[1]} is due)" if pair else ""
+
+
+def _unlike(a: Any, b: Any) -> tuple[str, str] | None:
+    if type(a) is not type(b):
+        return type(a).__name__, type(b).__name__
+    if isinstance(b, (list, tuple)):
+        pairs = zip(a, b, strict=True)
+    elif isinstance(b, Mapping):
+        pairs = zip(a.values(), map(b.get, a), strict=True)
+    elif dataclasses.is_dataclass(b):
+        pairs = zip(*([getattr(x, f.name, _ABSENT) for f in dataclasses.fields(b)] for x in (a, b)), strict=True)
+    else:
+        return None
+    return next(filter(None, (_unlike(x, y) for x, y in pairs)), None)
+
+
 def _typed(values: Any) -> set[tuple[type, Any]]:
     return {(type(v), v) for v in values}
 

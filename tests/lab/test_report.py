@@ -1,0 +1,172 @@
+"""What a learner reads: the rule, the picture, the verdict, and where to look; never more than fits a screen."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from dojo.lab.explore import Experiment, conduct
+from dojo.lab.report import report, rule_of
+from dojo.lab.servers import FakeBackend
+from dojo.lab.verdict import Failure, other_type, same
+
+
+def told(test, doc="Rule 3. Each vote counts once."):
+    session = conduct(Experiment(test, {}, FakeBackend()))
+    return report(session, rule_of(doc), "tally", Path("tally.py"))
+
+
+def test_a_pass_says_nothing():
+    async def passes(lab):
+        lab.expect("votes", 1, 1, trap="off-by-one")
+
+    result = told(passes)
+    assert (result.outcome, result.rendered, result.rule, result.runs) == ("passed", "", 3, 1)
+
+
+def test_a_long_history_is_elided_and_polling_told_once():
+    async def polls(lab):
+        redis = lab.redis()
+        for n in range(30):
+            await redis.set("k", n)
+        for _ in range(50):
+            await redis.get("k")
+            await asyncio.sleep(1)
+        lab.expect("votes", 0, 1, trap="lost-vote")
+
+    lines = told(polls).rendered.splitlines()
+    assert len(lines) <= 25
+    assert any("more steps" in line for line in lines)
+    assert any("(the same 49 more times)" in line for line in lines)
+
+
+def test_long_sentences_are_wrapped():
+    async def fails(lab):
+        lab.scenario("a " + "very " * 40 + "long story")
+        lab.expect("votes", list(range(60)), [], trap="lost-vote")
+
+    result = told(fails, "Rule 12. " + "Each and every vote counts, " * 8 + "once.")
+    lines = result.rendered.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert lines[0].endswith("tally.py")
+    assert lines[1].startswith("         ")
+
+
+def test_many_actors_share_one_column():
+    async def crowd(lab):
+        await lab.race(*(lab.redis().incr("n") for _ in range(5)))
+        lab.expect("votes", 5, 6, trap="lost-vote")
+
+    assert "  0.000       caller E: INCRBY n 1 → 5" in told(crowd).rendered.splitlines()
+
+
+def test_a_type_that_is_not_the_promised_one_is_named():
+    @dataclasses.dataclass
+    class Decision:
+        allowed: bool
+        left: float
+
+    async def fails(lab):
+        lab.expect("decision", [Decision(True, 1)], [Decision(True, 1.0)], trap="wrong")
+
+    assert "(equal, but int where float is due)" in told(fails).rendered
+    assert other_type(1, 2) == ""
+    assert other_type({"a": (1, True)}, {"a": (1, 1)}) == "  (equal, but bool where int is due)"
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "alike"),
+    [
+        (1, 1, True), (1, True, False), (1, 1.0, False), ([1], (1,), False), ({1: 2}, {True: 2}, False),
+        ({"a": [1.0]}, {"a": [1]}, False), ({1, 2}, {2, 1}, True), ({1}, {True}, False),
+        (float("nan"), float("nan"), True), (None, None, True), (b"a", "a", False), ([1, 2], [1], False),
+    ],
+)  # fmt: skip
+def test_equality_is_exact_in_types(a, b, alike):
+    assert same(a, b) is alike
+
+
+def test_an_object_that_equals_everything_gains_nothing():
+    class Yes:
+        def __eq__(self, other):
+            return True
+
+        def __hash__(self):
+            return 1
+
+    class Int(int):
+        def __eq__(self, other):
+            return True
+
+        def __hash__(self):
+            return 1
+
+    for liar in (Yes(), Int(7), [Yes()], {"k": Int(3)}):
+        for expected in (1, [1], {"k": 1}, True, "x", None):
+            assert not same(liar, expected)
+
+
+def test_the_verdicts_turn_exceptions_into_failures():
+    def verdict(body):
+        def test(lab):
+            body(lab)
+
+        return conduct(Experiment(test, {}, FakeBackend())).failed
+
+    def swallowed(lab):
+        with lab.no_error(expected="a result", trap="raises"):
+            raise KeyError("x")
+
+    def refused(lab):
+        with lab.raises(ValueError, when="for -1", trap="accepts"):
+            pass
+
+    def other(lab):
+        with lab.raises(ValueError, when="for -1", trap="accepts"):
+            raise KeyError("x")
+
+    def right(lab):
+        with lab.raises(ValueError, when="for -1", trap="accepts"):
+            raise ValueError
+
+    def unwritten(lab):
+        with lab.raises(Exception, when="for -1", trap="accepts"):
+            raise NotImplementedError
+
+    assert verdict(right) is None
+    for body, got in [(swallowed, "KeyError: 'x'"), (refused, "no exception for -1"), (other, "KeyError: 'x'")]:
+        error = verdict(body).error
+        assert isinstance(error, Failure)
+        assert error.got == got
+    assert isinstance(verdict(unwritten).error, NotImplementedError)
+
+
+def test_only_the_learners_own_lines_are_shown(tmp_path):
+    from dojo.lab.modules import Learner
+
+    file = tmp_path / "own_lines.py"
+    file.write_text(
+        textwrap.dedent("""\
+        import json
+
+        async def read(redis):
+            return json.loads(await redis.get("k"))
+        """)
+    )
+    learner = Learner("own_lines", file)
+
+    async def fails(lab):
+        redis = lab.redis()
+        await redis.set("k", "{")
+        await lab.process().read(redis)
+
+    session = conduct(Experiment(fails, {}, FakeBackend(), learner))
+    text = report(session, rule_of("Rule 1. It reads."), "own_lines", file).rendered
+    assert "raised    JSONDecodeError: Expecting property name" in text
+    assert "at own_lines.py:4 in read" in text
+    assert 'return json.loads(await redis.get("k"))' in text
+    assert "decoder.py" not in text
