@@ -9,8 +9,8 @@ import typer
 
 from dojo.catalog import Kata
 from dojo.cli.terminal import GREEN, RED, catalog, complain, place, say, typed
+from dojo.readme import current
 from dojo.stubs import StubError, stub_of, write_stub
-from dojo.syllabus_table import readme_with_table
 
 app = typer.Typer(
     help="For those who write katas: the gate, mutation scores, stubs and the syllabus table.",
@@ -91,8 +91,24 @@ def stubs(katas: Katas = None, check: Check = False) -> None:
 
 
 @app.command()
+def golden(
+    update: Annotated[bool, typer.Option("--update", help="Write the files instead of comparing.")] = False,
+) -> None:
+    """Compare what a learner sees for each mutant with the files under tests/golden.
+
+    \b
+    Example:
+      dojo author golden
+      dojo author golden --update
+    """
+    from dojo.author.golden import main
+
+    raise typer.Exit(main(update))
+
+
+@app.command()
 def readme(check: Check = False) -> None:
-    """Write the syllabus table into README.md.
+    """Write into README.md what it takes from elsewhere: the syllabus table and quoted messages.
 
     \b
     Example:
@@ -101,12 +117,15 @@ def readme(check: Check = False) -> None:
     katas = catalog()
     path = katas.root / "README.md"
     text = path.read_text(encoding="utf-8")
-    wanted = readme_with_table(text, katas)
+    wanted = current(text, katas)
     if wanted == text:
-        say("README.md: the table is current")
+        say("README.md is current")
         return
     if check:
-        complain(f"README.md: the table differs from the syllabus. Write it: {typed('dojo')} author readme")
+        complain(
+            "README.md differs from the syllabus or from a file that it quotes. "
+            f"Write it: {typed('dojo')} author readme"
+        )
         raise typer.Exit(RED)
     path.write_text(wanted, encoding="utf-8")
     say("README.md written")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from dojo.catalog import Catalog, Kata, load
+from dojo.catalog import Catalog, Kata
+from dojo.readme import BEGIN, END
 from dojo.stubs import is_pristine
-from dojo.syllabus_table import BEGIN, END, readme_with_table
 
-from .conftest import REPOSITORY, Run
+from .conftest import Run
 
 
 def test_stubs_check_shows_the_difference_and_writes_nothing(dojo: Run, first: Kata) -> None:
@@ -53,13 +53,35 @@ def test_survivors_are_listed(dojo: Run) -> None:
     assert listed["total"] > 0
 
 
+def test_the_readme_quotes_files_as_they_are(dojo: Run, katas: Catalog) -> None:
+    readme = katas.root / "README.md"
+    quote = "<!-- quote: said.txt -->\nold\n<!-- end of quote -->\n"
+    readme.write_text(f"{BEGIN}\n{END}\n{quote}", encoding="utf-8")
+    missing = dojo("author", "readme")
+    assert missing.code == 2
+    assert "quotes said.txt, which cannot be read" in missing.err
+    (katas.root / "said.txt").write_text("1 \\1 expected\n", encoding="utf-8")
+    assert dojo("author", "readme").code == 0
+    text = readme.read_text(encoding="utf-8")
+    assert "<!-- quote: said.txt -->\n\n```text\n1 \\1 expected\n```\n\n<!-- end of quote -->\n" in text
+    assert dojo("author", "readme", "--check").code == 0
+
+
+def test_messages_are_written_and_compared(dojo: Run, katas: Catalog, first: Kata) -> None:
+    mutant = first.mutants / "same.py"
+    mutant.write_text(
+        '"""The number itself.\n\nTrap: same-number\nRule: 1\n"""\n\n\ndef add_one(number):\n    return number\n',
+        encoding="utf-8",
+    )
+    (katas.katas[1].mutants / "same.py").unlink()
+    assert dojo("author", "golden").code == 1
+    assert dojo("author", "golden", "--update").code == 0
+    assert "same-number" in (katas.root / "tests" / "golden" / "add_one" / "same.txt").read_text(encoding="utf-8")
+    assert dojo("author", "golden").code == 0
+
+
 def test_a_readme_without_markers_is_named(dojo: Run, katas: Catalog) -> None:
     (katas.root / "README.md").write_text("# Dojo\n", encoding="utf-8")
     result = dojo("author", "readme")
     assert result.code == 2
     assert "lost its markers" in result.err
-
-
-def test_the_projects_own_table_is_current() -> None:
-    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    assert readme_with_table(text, load(REPOSITORY)) == text

@@ -182,6 +182,7 @@ def test_a_fault_of_the_dojo_itself_is_exit_code_three(katas: Catalog) -> None:
         "doctor",
         "author check",
         "author mutate",
+        "author golden",
         "author stubs",
         "author readme",
     ],
