@@ -13,8 +13,6 @@ from dojo.runner.results import RunnerError
 # pytest turns into an error would go unseen in a warm run.
 _NEEDED = (
     "pytest",
-    "_pytest.assertion.rewrite",
-    "_pytest.terminal",
     "pytest_asyncio.plugin",
     "time_machine",
     "fakeredis",
@@ -27,11 +25,20 @@ _NEEDED = (
     "kombu.transport.memory",
     "hypothesis.strategies",
     "dojo.lab",
+    "dojo.lab.imports",
+    "dojo.lab.report",
 )
 # Libraries that only some alternatives use; a run imports them itself if they are missing here.
 _WELCOME = ("lupa.lua51", "httpx_ws", "limits", "limits.aio", "tenacity", "dojo.lab.properties")
 
 _warm = False
+
+
+def _pytest_plugins() -> list[str]:
+    """pytest's own plugins, which it imports when a session begins."""
+    from _pytest.config import default_plugins
+
+    return [f"_pytest.{name}" for name in default_plugins]
 
 
 def warm() -> None:
@@ -47,7 +54,7 @@ def warm() -> None:
             importlib.import_module(name)
         except ImportError as error:
             raise RunnerError(f"cannot import {name}: {error}. Run `pip install -e .` in the clone.") from error
-    for name in _WELCOME:
+    for name in (*_WELCOME, *_pytest_plugins()):
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     # The fake reads its table of commands when its first server is made.

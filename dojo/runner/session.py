@@ -21,6 +21,11 @@ Emit = Callable[[dict[str, Any]], None]
 Write = Callable[[bytes], None]
 
 MAX_MESSAGE = 20_000
+# pytest's own plugins that neither kata tests nor data over a pipe need; without them a run starts 8 ms sooner.
+_UNUSED = (
+    *("cacheprovider", "terminal", "junitxml", "pastebin", "doctest"),
+    *("setuponly", "setupplan", "stepwise", "legacypath"),
+)
 
 
 def run_pytest(job: Job, write: Write) -> int:
@@ -60,7 +65,7 @@ def pytest_main(job: Job, plugins: list[object]) -> int:
         f"--impl={job.impl}",
         f"--redis={job.redis}",
         "--capture=no",
-        *("-p", "no:cacheprovider", "-p", "no:terminal"),
+        *(f"-pno:{name}" for name in _UNUSED),
         # Autoload is off, but pyproject.toml has this plugin's options, and unknown ones are an error.
         *("-p", "pytest_asyncio.plugin"),
         # Warm processes have imported the plugins already; pytest would complain of that once each.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dojo.author.gate import Checked, check
 from dojo.catalog import Kata, load
 from dojo.runner import warm
 from dojo.stubs import write_stub
@@ -121,8 +122,19 @@ def _warm():
 @pytest.fixture
 def kata(tmp_path) -> Kata:
     """A kata that is done."""
+    return make_kata(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Checked:
+    """What the check finds about a kata that is done."""
+    [found] = check([make_kata(tmp_path_factory.mktemp("finished"))])
+    return found
+
+
+def make_kata(root: Path) -> Kata:
     write(
-        tmp_path / "katas/syllabus.toml",
+        root / "katas/syllabus.toml",
         textwrap.dedent(
             """
             [[kata]]
@@ -135,9 +147,9 @@ def kata(tmp_path) -> Kata:
             """
         ),
     )
-    write(tmp_path / "conftest.py", 'pytest_plugins = ["dojo.plugin"]\n')
-    shutil.copy(PROJECT / "pyproject.toml", tmp_path)
-    found = load(tmp_path).find("ticker")
+    write(root / "conftest.py", 'pytest_plugins = ["dojo.plugin"]\n')
+    shutil.copy(PROJECT / "pyproject.toml", root)
+    found = load(root).find("ticker")
     write(found.test_file, TESTS)
     write(found.solution, SOLUTION)
     write(found.readme, README)
