@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dojo.catalog import Catalog, CatalogError, Kata, kata_of_file, load, resolve_impl
-from dojo.lab.errors import LabError, Stuck
+from dojo.lab.errors import LabError, NeverFinishes, Stuck
 from dojo.lab.explore import Experiment, Session, conduct
 from dojo.lab.imports import Finder, Unusable, missing_name
 from dojo.lab.modules import Learner
 from dojo.lab.report import Report, report, rule_of
 from dojo.lab.schedule import Plan
 from dojo.lab.servers import Backend, open_backend
+from dojo.lab.watchdog import ENDLESS_BEFORE_S
 
 _REPORT = pytest.StashKey[Report]()
 _BENCH = pytest.StashKey["Bench"]()
@@ -46,6 +47,8 @@ class Bench:
     """The node id of each kata's first failing test, which is the one to fix next."""
     later_failures: dict[str, dict[str, int | None]] = field(default_factory=dict)
     """For each kata the node ids and rules of those that fail too."""
+    endless: set[str] = field(default_factory=set)
+    """Katas whose code has computed without end in this session."""
 
     def kata_of(self, path: Path) -> Kata | None:
         """The kata that a test file belongs to; None for the repository's own tests."""
@@ -156,14 +159,15 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     learner = bench.learner(pyfuncitem)
     names = [n for n in pyfuncitem._fixtureinfo.argnames if n != "lab"]
     arguments = {name: pyfuncitem.funcargs[name] for name in names}
-    if hasattr(pyfuncitem.obj, "hypothesis"):
-        session = _examples(pyfuncitem.obj, arguments, bench, learner)
-    else:
-        experiment = Experiment(pyfuncitem.obj, arguments, bench.backend, learner)
-        session = conduct(experiment, bench.schedule)
+    limit = ENDLESS_BEFORE_S if learner is not None and learner.name in bench.endless else None
+    experiment = Experiment(pyfuncitem.obj, arguments, bench.backend, learner, limit)
+    drawn = hasattr(pyfuncitem.obj, "hypothesis")
+    session = _examples(experiment) if drawn else conduct(experiment, bench.schedule)
     if session.capped and session.failed is None:
         pyfuncitem.warn(pytest.PytestWarning(f"only {session.runs:,} schedules were run, not all of them (max_runs)"))
     if learner is not None:
+        if session.failed is not None and isinstance(session.failed.error, NeverFinishes):
+            bench.endless.add(learner.name)
         rule = rule_of(inspect.getdoc(pyfuncitem.obj))
         pyfuncitem.stash[_REPORT] = report(session, rule, learner.name, learner.path)
     if session.failed is not None and session.failed.error is not None:
@@ -174,26 +178,26 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
-def _examples(test: Callable[..., Any], arguments: dict[str, Any], bench: Bench, learner: Learner | None) -> Session:
+def _examples(experiment: Experiment) -> Session:
     """Run a Hypothesis test, a fresh world an example; Hypothesis shrinks, the last failing run is the smallest."""
     session = Session()
-    handle: Any = test
+    handle: Any = experiment.test
     inner = handle.hypothesis.inner_test
 
     def one_example(lab: None, **drawn: Any) -> None:
-        run = Experiment(inner, drawn, bench.backend, learner).run(Plan())
+        run = replace(experiment, test=inner, arguments=drawn).run(Plan())
         session.runs += 1
         session.last = run
         if run.error is None:
             return
-        shown = ", ".join(f"{name}={value!r}" for name, value in drawn.items() if name not in arguments)
+        shown = ", ".join(f"{name}={value!r}" for name, value in drawn.items() if name not in experiment.arguments)
         run.lab.story = "; ".join(part for part in (run.lab.story, shown) if part)
         session.failed = run
         raise run.error if isinstance(run.error, Exception) else KataFailed(str(run.error))
 
     handle.hypothesis.inner_test = one_example
     try:
-        handle(lab=None, **arguments)
+        handle(lab=None, **experiment.arguments)
     except Exception:
         if session.failed is None:
             raise  # Hypothesis itself complains; that is the test author's to see

@@ -87,6 +87,8 @@ class Experiment:
     arguments: Mapping[str, Any]
     backend: Backend
     learner: Learner | None = None
+    cpu_limit: float | None = None
+    """User CPU seconds that one run may take; None for the usual limit."""
 
     def run(self, plan: Plan) -> Run:
         """Run once in a fresh world. Never raises for what the test or the learner's code does."""
@@ -96,7 +98,7 @@ class Experiment:
         if self.learner is not None:
             world.learner_files.add(str(self.learner.path))
         try:
-            with world.installed(), watchdog(world.learner_files, world.close):
+            with world.installed(), watchdog(world.learner_files, world.close, self.cpu_limit):
                 if self.learner is None:
                     self._body(lab)
                 else:

@@ -120,7 +120,8 @@ class _Told:
         if isinstance(error, NotImplementedError):
             frames = learner_frames(self._run.world.learner_files, error.__traceback__)
             where = f" ({self._file.name}:{frames[-1].lineno} in {frames[-1].name})" if frames else ""
-            return [f"  not written yet{where}"]
+            said = f": {error}" if str(error) else ""
+            return [f"  not written yet{said}{where}"]
         verdict = self._verdict(error)
         room = MAX_LINES - len(verdict) - 6
         picture = timeline(self._run.world.trace, width=WIDTH, max_rows=max(4, min(14, room - 2)))
