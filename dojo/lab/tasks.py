@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import weakref
 from types import FrameType
+from typing import Any
 
 from dojo.lab.blame import learner_line
 
@@ -15,14 +15,17 @@ class StartedTasks:
 
     def __init__(self, learner_files: set[str]) -> None:
         self._files = learner_files
-        self._places: weakref.WeakKeyDictionary[asyncio.Task[object], str] = weakref.WeakKeyDictionary()
+        # Strong references, unlike the loop's own: whether a forgotten task is still there must not be up to the
+        # garbage collector.
+        self._places: dict[asyncio.Task[Any], str] = {}
 
-    def note(self, task: asyncio.Task[object]) -> None:
+    def note(self, task: asyncio.Task[Any]) -> None:
         """Remember `task` if the learner's code is the one that is starting it now."""
         frame: FrameType | None = sys._getframe(1)
         place = learner_line(self._files, frame)
         if place is not None:
             self._places[task] = place.splitlines()[0]
+            task.add_done_callback(self._places.pop)
 
     def alive(self) -> list[str]:
         """Where each of them that has not ended yet was started: ``hub.py:12 in join``. In order of text."""

@@ -134,10 +134,9 @@ class Broadcaster:
         """
         self._shut_down = True
         members = list(self._members.values())
-        self._members.clear()
-        self._rooms.clear()
         for member in members:
             member.writer.cancel()
+            self._remove(member)
         await asyncio.gather(*(self._close(member.peer, GOING_AWAY) for member in members), *self._closings)
 
     @property
@@ -157,12 +156,10 @@ class Broadcaster:
                     outbox.append((*self._evict(member), None))
 
     def _offer(self, member: _Member, text: str) -> bool:
-        """Whether `member` may stay."""
+        """Queue `text` as the policy says; whether `member` may stay."""
         if member.waiting.full():
-            if self._overflow == "disconnect":
-                return False
-            if self._overflow == "drop-new":
-                return True
+            if self._overflow != "drop-oldest":
+                return self._overflow == "drop-new"
             member.waiting.get_nowait()
         member.waiting.put_nowait(text)
         return True

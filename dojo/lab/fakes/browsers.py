@@ -20,6 +20,9 @@ from dojo.lab.fakes.peers import ABNORMAL
 from dojo.lab.verdict import one_line
 from dojo.lab.world import World
 
+PATIENCE_S = 0.5
+"""Virtual seconds that an application may take to accept; less than the second that httpx-ws grants."""
+
 
 class HandshakeRefused(Exception):
     """The application closed before it accepted; ASGI servers answer that with HTTP 403, without the close code."""
@@ -78,7 +81,7 @@ class Browser:
     async def _live(self, app: Any, url: str, opened: asyncio.Future[None]) -> None:
         try:
             async with (
-                httpx.AsyncClient(transport=ASGIWebSocketTransport(app)) as client,
+                httpx.AsyncClient(transport=ASGIWebSocketTransport(_answering(app))) as client,
                 aconnect_ws(f"http://lab{url}", client) as self._session,
             ):
                 opened.set_result(None)
@@ -103,6 +106,25 @@ class Browser:
         except HTTPXWSException:
             self.close_code = ABNORMAL
             self._note("loses the connection")
+
+
+def _answering(app: Any) -> Any:
+    """`app`, refusing what it has not answered in time. httpx-ws's own limit leaves its streams unclosed."""
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        async def answered(message: Any) -> None:
+            limit.reschedule(None)
+            await send(message)
+
+        try:
+            async with asyncio.timeout(PATIENCE_S) as limit:
+                await app(scope, receive, answered)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            await send({"type": "websocket.close", "code": ABNORMAL, "reason": f"no answer in {PATIENCE_S:g} s"})
+
+    return answer
 
 
 def _unwrapped(error: Exception) -> Exception:
