@@ -20,7 +20,8 @@ from dojo.lab.errors import LabError
 from dojo.lab.trace import Actor
 
 Raw = dict[str, Any]
-"""A message as kombu's virtual transports keep it: body, content-type, headers, properties."""
+"""A message as kombu's virtual transports keep it: body, content-type, headers, properties. Under "deaths" this broker
+adds what it knows itself: since RabbitMQ 4.0 the `x-death` that a client publishes is a header like any other."""
 
 SUPPORTED = (
     "x-dead-letter-exchange",
@@ -235,7 +236,8 @@ class Queues:
         at = self._now() if at is None else at
         raw = copy.deepcopy(raw)
         info = raw["properties"]["delivery_info"]
-        raw["headers"] = {**raw["headers"], **_death(queue.name, reason, raw, at)}
+        raw["deaths"] = _deaths(queue.name, reason, raw, at)
+        raw["headers"] = {**raw["headers"], **_told(raw["deaths"])}
         raw["headers"].pop("x-delivery-count", None)
         raw["properties"].pop("expiration", None)
         info["exchange"] = exchange
@@ -245,13 +247,13 @@ class Queues:
             where = f"exchange {exchange!r}, routing key {info['routing_key']!r}"
             self._tell(f"broker: {label(raw)} dropped ({reason}), no queue at {where}")
         for target in targets:
-            if target in self._queues and not _circles(raw["headers"]["x-death"], target):
+            if target in self._queues and not _circles(raw["deaths"], target):
                 self._append(target, copy.deepcopy(raw), at)
 
 
-def _death(queue: str, reason: str, raw: Raw, at: float) -> dict[str, Any]:
-    """The ``x-death`` headers: one entry a (queue, reason) with its count, the newest first."""
-    deaths = [dict(death) for death in raw["headers"].get("x-death", ())]
+def _deaths(queue: str, reason: str, raw: Raw, at: float) -> list[dict[str, Any]]:
+    """The broker's record with one more death: one entry a (queue, reason) with its count, the newest first."""
+    deaths = [dict(death) for death in raw.get("deaths", ())]
     info = raw["properties"]["delivery_info"]
     entry: dict[str, Any] = next((d for d in deaths if (d["queue"], d["reason"]) == (queue, reason)), {})
     if entry:
@@ -268,10 +270,17 @@ def _death(queue: str, reason: str, raw: Raw, at: float) -> dict[str, Any]:
         }
         if expiration := raw["properties"].get("expiration"):
             entry["original-expiration"] = expiration
-    last = {"x-last-death-queue": queue, "x-last-death-reason": reason, "x-last-death-exchange": info["exchange"]}
-    first = {name.replace("last", "first"): value for name, value in last.items()}
-    known = {name: raw["headers"][name] for name in first if name in raw["headers"]}
-    return {"x-death": [entry, *deaths], **first, **known, **last}
+    return [entry, *deaths]
+
+
+def _told(deaths: list[dict[str, Any]]) -> dict[str, Any]:
+    """The headers that tell of it. The first death is the one whose entry was made first: its count may have grown."""
+    first = min(reversed(deaths), key=lambda death: death["time"])
+    ends = {"first": first, "last": deaths[0]}
+    told = {
+        f"x-{end}-death-{key}": death[key] for end, death in ends.items() for key in ("queue", "reason", "exchange")
+    }
+    return {"x-death": deaths, **told}
 
 
 def _circles(deaths: list[dict[str, Any]], target: str) -> bool:

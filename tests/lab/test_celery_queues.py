@@ -137,6 +137,31 @@ def test_deaths_are_counted_a_queue_and_reason_the_newest_first(green: Any) -> N
     green(test)
 
 
+def test_the_history_that_a_client_publishes_is_not_the_brokers(green: Any) -> None:
+    """As since RabbitMQ 4.0; and Celery itself drops `x-death` from a retry."""
+
+    def test(lab: Any) -> None:
+        celery = lab.celery()
+        app = declared(celery, *DEAD_LETTERED, task_acks_late=True)
+
+        @app.task
+        def charge() -> None:
+            raise Reject(requeue=False)
+
+        charge.delay()
+        for _ in range(2):
+            celery.worker(app, queues=["orders"]).run()
+            [dead] = celery.messages("orders.dlq")
+            assert [death["count"] for death in dead.headers["x-death"]] == [1]
+            with app.connection_for_read() as connection, app.producer_or_acquire() as producer:
+                held = connection.default_channel.basic_get("orders.dlq")
+                producer.publish(held.body, routing_key="orders", exchange="", headers=held.headers,
+                                 content_type=held.content_type, content_encoding=held.content_encoding)  # fmt: skip
+                held.ack()
+
+    green(test)
+
+
 def test_dead_letters_go_through_an_exchange(green: Any) -> None:
     def test(lab: Any) -> None:
         celery = lab.celery()
