@@ -142,6 +142,13 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
     return module
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """A learner may call what a library has deprecated; our own solutions may not."""
+    bench = item.config.stash[_BENCH]
+    if bench.kata_of(item.path) is not None and bench.tree != bench.catalog.root / "solutions":
+        item.add_marker(pytest.mark.filterwarnings("default::DeprecationWarning"))
+
+
 @pytest.fixture
 def lab() -> None:
     """One world: virtual time, a server, clients, fakes, races and faults (`dojo.lab.Lab`).

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from dojo.lab.world import World
 
 
-def place(path: str, line: int, name: str) -> str:
+def place(path: str, line: int, name: str = "") -> str:
+    """``file:line in name``, and the line itself below."""
     source = linecache.getline(path, line).strip()
-    return f"{Path(path).name}:{line} in {name}" + (f"\n    {source}" if source else "")
+    return f"{Path(path).name}:{line}" + (f" in {name}" if name else "") + (f"\n    {source}" if source else "")
 
 
 def learner_frames(files: set[str], tb: TracebackType | None) -> list[traceback.FrameSummary]:

@@ -7,6 +7,10 @@ class LabError(Exception):
     """A test asks the lab for something that it cannot do; the message says what to do instead."""
 
 
+class ForgottenAwait(Exception):
+    """A coroutine was made and thrown away: what it should do has not happened."""
+
+
 class Stuck(BaseException):
     """A run that would never end. A BaseException, so that a learner's `except Exception` cannot hide it."""
 

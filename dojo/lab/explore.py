@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, overload
 
-from dojo.lab.errors import LabError
+from dojo.lab.errors import ForgottenAwait, LabError
 from dojo.lab.faults import ALL_KINDS, Fault, check_kind, parse_fault
+from dojo.lab.forgotten import forgotten_awaits, held_back
 from dojo.lab.lab import Lab
 from dojo.lab.loop import run_async
 from dojo.lab.modules import Learner
@@ -54,6 +55,8 @@ class Run:
     plan: Plan
     lab: Lab
     error: BaseException | None = None
+    forgotten: list[str] = field(default_factory=list)
+    """Coroutines that nobody awaited, with the place where they were thrown away."""
 
     @property
     def world(self) -> World:
@@ -97,8 +100,9 @@ class Experiment:
         run = Run(plan, lab)
         if self.learner is not None:
             world.learner_files.add(str(self.learner.path))
+        forgotten = forgotten_awaits(world.learner_files, run.forgotten)
         try:
-            with world.installed(), watchdog(world.learner_files, world.close, self.cpu_limit):
+            with forgotten, world.installed(), watchdog(world.learner_files, world.close, self.cpu_limit):
                 if self.learner is None:
                     self._body(lab)
                 else:
@@ -108,6 +112,9 @@ class Experiment:
             raise
         except BaseException as error:  # noqa: BLE001 - the report decides what it means
             run.error = error
+            run.forgotten += held_back(error.__traceback__, world.learner_files)
+        if run.error is None and run.forgotten:
+            run.error = ForgottenAwait("; ".join(run.forgotten))
         return run
 
     def _body(self, lab: Lab) -> None:

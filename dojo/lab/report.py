@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dojo.lab.blame import learner_frames, place
-from dojo.lab.errors import Deadlock, Stuck
+from dojo.lab.errors import Deadlock, ForgottenAwait, Stuck
 from dojo.lab.explore import Session
 from dojo.lab.timeline import timeline
 from dojo.lab.verdict import Failure, one_line
@@ -122,12 +122,19 @@ class _Told:
             where = f" ({self._file.name}:{frames[-1].lineno} in {frames[-1].name})" if frames else ""
             said = f": {error}" if str(error) else ""
             return [f"  not written yet{said}{where}"]
-        verdict = self._verdict(error)
+        verdict = [*self._verdict(error), *self._forgotten()]
         room = MAX_LINES - len(verdict) - 6
         picture = timeline(self._run.world.trace, width=WIDTH, max_rows=max(4, min(14, room - 2)))
         return [*picture, *([""] if picture else []), *verdict]
 
+    def _forgotten(self) -> list[str]:
+        hint = ["            is an `await` missing?"] if self._run.forgotten else []
+        told = [line for text in self._run.forgotten[:2] for line in text.splitlines()]
+        return [*(f"  {'note      ' if i == 0 else '          '}{line}" for i, line in enumerate(told)), *hint]
+
     def _verdict(self, error: BaseException) -> list[str]:
+        if isinstance(error, ForgottenAwait):
+            return []  # the note below says it all
         if isinstance(error, Failure):
             lines = [*_hung("  expected  ", error.expected), *_hung("  got       ", error.got)]
             if error.__cause__ is not None:

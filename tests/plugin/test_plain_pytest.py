@@ -211,6 +211,31 @@ def test_a_property_shows_its_smallest_counterexample(tmp_path):
     assert "hypothesis" not in output.lower().replace("plugins: ", "")
 
 
+FORGETFUL = {
+    "thrown_away": ("return (await", "self.redis.set('x', 1)\n            return (await", "self.redis.set('x', 1)"),
+    "taken_for_a_number": ("return int(await self.redis.get", "return int(self.redis.get", "return int(self.redis.get"),
+}
+
+
+@pytest.mark.parametrize("case", FORGETFUL)
+def test_a_forgotten_await_is_named(repository, case):
+    right, wrong, line = FORGETFUL[case]
+    code, output = on(repository, RIGHT.replace(right, wrong), case)
+    assert code == 1
+    assert "was never awaited" in output
+    assert line in output
+    assert "is an `await` missing?" in output
+    assert "Traceback" not in output
+    assert "Exception ignored" not in output
+
+
+def test_deprecated_calls_are_allowed(repository):
+    source = RIGHT.replace("return (await", "import warnings; warnings.warn('old', DeprecationWarning); return (await")
+    code, output = on(repository, source, "deprecated")
+    assert code == 0, output
+    assert "3 passed" in output
+
+
 def test_skipping_is_not_passing(repository):
     code, output = on(repository, RIGHT.replace("return (await", "import pytest; pytest.skip(); (await"), "skips")
     assert code == 1
