@@ -122,13 +122,14 @@ class _Told:
             where = f" ({self._file.name}:{frames[-1].lineno} in {frames[-1].name})" if frames else ""
             said = f": {error}" if str(error) else ""
             return [f"  not written yet{said}{where}"]
-        verdict = [*self._verdict(error), *self._forgotten()]
+        verdict = [*self._verdict(error), *self._forgotten(error)]
         room = MAX_LINES - len(verdict) - 6
         picture = timeline(self._run.world.trace, width=WIDTH, max_rows=max(4, min(14, room - 2)))
         return [*picture, *([""] if picture else []), *verdict]
 
-    def _forgotten(self) -> list[str]:
-        hint = ["            is an `await` missing?"] if self._run.forgotten else []
+    def _forgotten(self, error: BaseException) -> list[str]:
+        suspected = self._run.forgotten or (isinstance(error, TypeError) and "coroutine" in str(error))
+        hint = ["            is an `await` missing?"] if suspected else []
         told = [line for text in self._run.forgotten[:2] for line in text.splitlines()]
         return [*(f"  {'note      ' if i == 0 else '          '}{line}" for i, line in enumerate(told)), *hint]
 
