@@ -9,11 +9,11 @@ from dojo.lab import sweep
 
 
 class Consumer:
-    """One process that consumes: a connection to the broker and a router on it (3 attempts, 10 s apart)."""
+    """One process that consumes: a connection to the broker and a router on it (by default 3 attempts, 10 s apart)."""
 
     def __init__(self, lab, *, router=None, **options):
         self.lab, self.broker = lab, lab.broker()
-        self.router = (router or DeadLetterRouter)(self.broker, **{"max_attempts": 3, "retry_delay": 10, **options})
+        self.router = (router or DeadLetterRouter)(self.broker, **options)
 
     def one(self, queue, handler):
         """Take one message and handle it; the outcome."""
@@ -165,7 +165,7 @@ def test_the_history_of_a_wanderer(lab):
     """Rule 7. `deaths` has one entry a (queue, reason), newest first; the first queue never changes."""
     consumer, headers = Consumer(lab, max_attempts=1), {}
     reasons = {"failed": KeyError("sku"), "rejected": Rejected("too late"), "malformed": Malformed("empty")}
-    lived = [("orders", "failed"), ("billing", "rejected"), ("orders", "failed"), ("orders", "malformed")] * 3
+    lived = [("orders", "failed"), ("orders", "malformed"), ("orders", "failed"), ("billing", "rejected")] * 3
     for queue, reason in lived:
         time.sleep(1)
         consumer.broker.publish(queue, b"", id="m1", headers=headers)
@@ -173,8 +173,9 @@ def test_the_history_of_a_wanderer(lab):
         headers = consumer.headers(f"{queue}.dlq")
         consumer.broker.ack(consumer.broker.get(f"{queue}.dlq"))
     told = [(death["queue"], death["reason"], death["count"]) for death in headers.get("deaths", [])]
-    expected = [("orders", "malformed", 3), ("orders", "failed", 6), ("billing", "rejected", 3)]
-    lab.expect("entries after twelve deaths", len(told), 3, trap="unbounded-history")
+    expected = [("billing", "rejected", 3), ("orders", "failed", 6), ("orders", "malformed", 3)]
+    got = f"{len(told)} entries after twelve deaths"
+    lab.require(len(told) <= 3, expected="3 entries, or fewer", got=got, trap="unbounded-history")
     lab.expect("deaths", told, expected, trap="muddled-history")
     ages = [round(time.time() - death["at"]) for death in headers["deaths"]]
     lab.expect("seconds since each entry's latest death", ages, [0, 1, 2], trap="muddled-history")
@@ -238,7 +239,8 @@ def test_a_dead_letter_queue_has_none_of_its_own(lab):
         DeadLetterRouter(consumer.broker, suffix="")
     other = Consumer(lab, suffix="/dead", max_attempts=1)
     other.broker.publish("bills.dlq", b"", id="m2")
-    lab.expect("outcome with another suffix", other.all("bills.dlq", failing(OSError())), ["dead"], trap="self-loop")
+    with lab.no_error(expected='bills.dlq is a queue like any other for suffix="/dead"', trap="self-loop"):
+        other.all("bills.dlq", failing(OSError()))
     lab.expect("dead letters", len(other.broker.messages("bills.dlq/dead")), 1, trap="shared-dead-letters")
 
 
@@ -292,7 +294,7 @@ def test_a_replayed_message_is_never_lost(lab):
 def test_what_may_be_lost_is_dropped_and_counted(lab):
     """Rule 11. What dies in a queue named in `discard` is dropped, and counted by queue and reason."""
     consumer = Consumer(lab, discard=("pings", "clicks"))
-    for n, queue in enumerate(("pings", "pings", "clicks", "orders")):
+    for n, queue in enumerate(("pings", "pings", "clicks", "click")):
         consumer.broker.publish(queue, b"", id=f"m{n}")
     lab.expect("outcome", consumer.one("pings", failing(Malformed("no"))), "discarded", trap="wrong-outcome")
     later = consumer.all("pings", failing(OSError("down")))
@@ -301,18 +303,17 @@ def test_what_may_be_lost_is_dropped_and_counted(lab):
     counts = {("pings", "malformed"): 1, ("pings", "failed"): 1, ("clicks", "failed"): 1}
     lab.expect("router.discarded", dict(consumer.router.discarded), counts, trap="silent-discard")
     lab.expect("pings, by place", consumer.places("pings"), {}, trap="never-settled")
-    lab.expect("an order's outcomes", consumer.all("orders", failing(Rejected("no"))), ["dead"], trap="silent-discard")
+    others = consumer.all("click", failing(Rejected("no")))
+    lab.expect('outcomes in the queue "click"', others, ["dead"], trap="silent-discard")
 
 
 class Shop:
-    """A Celery app with the task "charge" on the queue "orders" (3 attempts, 10 s apart); `runs` are its executions."""
+    """A Celery app with the task "charge" on the queue "orders"; `runs` are its executions."""
 
     def __init__(self, lab, answer, **options):
         self.lab, self.celery, self.answer, self.runs = lab, lab.celery(), answer, []
         self.app = self.celery.app()
-        self.charge = dead_lettered_task(
-            self.app, "charge", self.execute, queue="orders", **{"max_attempts": 3, "retry_delay": 10, **options}
-        )
+        self.charge = dead_lettered_task(self.app, "charge", self.execute, queue="orders", **options)
 
     def execute(self, *args, **kwargs):
         self.runs.append((self.lab.now, args, kwargs))
@@ -333,18 +334,18 @@ def fail():
 
 def test_a_celery_task_that_keeps_failing_is_dead_lettered(lab):
     """Rule 12. On Celery, a task is executed `max_attempts` times and then rejected into the dead-letter queue."""
-    shop = Shop(lab, fail)
+    shop = Shop(lab, fail, max_attempts=5)
     shop.charge.delay(7, currency="EUR")
     [sent] = shop.celery.messages("orders") or [None]
     lab.require(sent is not None, expected='a message in "orders"', got="none", trap="undeclared-queue")
     shop.work()
-    expected = [(float(at), (7,), {"currency": "EUR"}) for at in (0, 10, 20)]
+    expected = [(float(at), (7,), {"currency": "EUR"}) for at in (0, 10, 20, 30, 40)]
     lab.expect("executions: time and arguments", shop.runs, expected, trap="retries-are-not-attempts")
     lab.expect("messages, by place", shop.places(), {"orders.dlq": 1}, trap="celery-does-not-dead-letter")
     [letter] = shop.celery.messages("orders.dlq")
     lab.expect("its id and body", (letter.id, letter.body), (sent.id, sent.body), trap="identity-lost")
     shop.celery.worker(shop.app).run()  # this one has no -Q, and consumes whatever it thinks it should
-    lab.expect("executions, after a worker without -Q", len(shop.runs), 3, trap="executes-the-dead")
+    lab.expect("executions, after a worker without -Q", len(shop.runs), 5, trap="executes-the-dead")
     lab.expect("messages, by place", shop.places(), {"orders.dlq": 1}, trap="executes-the-dead")
 
 
@@ -388,7 +389,8 @@ def test_a_celery_task_is_replayed_after_the_fix(lab):
     lab.expect("moved", replay_tasks(shop.app, "orders"), 2, trap="wrong-replay")
     [other, again] = shop.celery.messages("orders")
     lab.expect("ids", [other.id, again.id], [sent[1].id, sent[0].id], trap="identity-lost")
-    lab.expect("body", again.body, sent[0].body, trap="re-serialised-body")
+    for name in ("body", "content_type", "content_encoding"):
+        lab.expect(name, getattr(again, name), getattr(sent[0], name), trap="re-serialised-body")
     for name in ("correlation_id", "priority"):
         lab.expect(name, again.properties.get(name), sent[0].properties[name], trap="identity-lost")
     tags = [message.headers.get("replays") for message in (other, again)]
@@ -400,7 +402,7 @@ def test_a_celery_task_is_replayed_after_the_fix(lab):
     lab.expect("messages, by place", shop.places(), {}, trap="wrong-replay")
 
 
-@sweep(kinds=("died-before", "died-after"))
+@sweep(actor="B")  # A is the worker
 def test_a_replayed_celery_task_is_never_lost(lab):
     """Rule 13. A replay confirms before it acknowledges: whenever it dies, the task is in one of the two queues."""
     shop = Shop(lab, fail, max_attempts=1)
