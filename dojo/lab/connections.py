@@ -145,6 +145,9 @@ class _GatedSync:
         world = self._world
         commands = unpack(joined(command))
         self._trip = None
+        if world.closed and commands == [[b"UNWATCH"]]:
+            # A pipeline says this from __del__ too, where ProcessDied would be an unraisable exception.
+            raise lost("the process that watched is dead")
         step = world.enter_sync(spelled(commands), footprint(commands), lost)
         try:
             world.server.arrive()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 
 import pytest
@@ -183,6 +184,26 @@ def test_an_outage_refuses_every_command(green):
         assert await redis.get("k") is None
 
     green(down)
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_a_process_that_dies_while_it_watches_leaves_without_a_word(green):
+    """redis-py's pipeline sends UNWATCH when it is left, and once more from its destructor."""
+
+    @sweep
+    def watches(lab):
+        def work():
+            with lab.redis_sync().pipeline() as pipe:
+                pipe.watch("k")
+                pipe.get("k")
+                pipe.multi()
+                pipe.set("k", 1)
+                pipe.execute()
+
+        lab.attempt_sync(work)
+
+    green(watches)
+    gc.collect()
 
 
 def test_a_sweep_that_can_strike_nobody_is_refused(run):
