@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import time
 
 import pytest
@@ -98,6 +99,11 @@ def test_an_amount_is_a_positive_whole_number(green, amount):
             lab.gateway_sync().charge("order-7", amount)
 
     green(charges)
+
+
+def test_a_refusal_survives_a_process_boundary():
+    error = pickle.loads(pickle.dumps(GatewayError("card_declined", "the card was declined")))
+    assert (error.code, str(error)) == ("card_declined", "the card was declined")
 
 
 CHARGED = {"died-before": 0, "died-after": 1, "lost-request": 0, "lost-reply": 1}
