@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import itertools
 import time
 
 import pytest
@@ -24,11 +25,13 @@ def order(id="order-7", body=b'{"amount": 1999}'):
     return Message(id, body)
 
 
-def working(runs, result="paid", seconds=0.0, error=None):
+def working(lab, runs, result="paid", seconds=0.0, error=None):
     """A handler that notes each of its runs, and takes its time."""
+    end = f"returns {result!r}" if error is None else f"raises {error!r}"
 
     def handler(message):
         runs.append(result)
+        lab.note(f"handler runs for {seconds:g} s and {end}" if seconds else f"handler {end}")
         time.sleep(seconds)
         if error is not None:
             raise error
@@ -72,7 +75,7 @@ def test_every_json_value_is_a_result(lab, decode):
     consumer = billing(lab, client=lab.redis_sync(decode_responses=decode))
     for result in (None, False, 0, "", [], {}, 1.0, "Zoë", {"paid": True, "lines": [1, None, {"n": "0"}]}):
         runs, message = [], order(id=f"returns {result!r}")
-        answers = [consumer.process(message, working(runs, result)) for _ in range(2)]
+        answers = [consumer.process(message, working(lab, runs, result)) for _ in range(2)]
         lab.expect("delivery and duplicate", answers, [result, result], trap="falsy-result")
         lab.expect("results of the handler", runs, [result], trap="falsy-result")
 
@@ -104,9 +107,9 @@ def test_a_claim_holds_for_its_lease(lab, lease):
     lab.scenario(f"lease {lease} s; worker 1 hangs in its handler")
     consumer, runs = billing(lab, lease=lease), []
     _, early, late = lab.attempts_sync(
-        lambda: consumer.process(order(), working(runs, "by worker 1", seconds=100 * lease)),
-        later(0.99 * lease, consumer.process, order(), working(runs, "too early")),
-        later(1.01 * lease, consumer.process, order(), working(runs, "by worker 3")),
+        lambda: consumer.process(order(), working(lab, runs, "by worker 1", seconds=100 * lease)),
+        later(lease - 0.01, consumer.process, order(), working(lab, runs, "too early")),
+        later(lease + 0.01, consumer.process, order(), working(lab, runs, "by worker 3")),
         names=("worker 1", "just within", "just after"),
     )
     lab.expect("delivery just within the lease", ending(early), "InProgress", trap="early-acknowledgement")
@@ -120,12 +123,12 @@ def test_a_failed_handler_releases_its_claim(lab, failure):
     consumer, runs = billing(lab), []
     error = SystemExit("worker shuts down") if failure == "shutdown" else LookupError("card declined")
     try:
-        seen = consumer.process(order(), working(runs, error=error))
+        seen = consumer.process(order(), working(lab, runs, error=error))
     except (LookupError, SystemExit) as raised:
         seen = raised
     lab.require(seen is error, expected=f"the handler's own {error!r}", got=repr(seen), trap="error-hidden")
     with lab.no_error(expected="the redelivery runs the handler at once", trap="claim-kept-after-failure"):
-        answer = consumer.process(order(), working(runs))
+        answer = consumer.process(order(), working(lab, runs))
     lab.expect("redelivery", answer, "paid", trap="claim-kept-after-failure")
     lab.expect("runs", len(runs), 2, trap="claim-kept-after-failure")
 
@@ -134,7 +137,7 @@ def test_a_failed_handler_releases_its_claim(lab, failure):
 def test_the_handlers_error_is_never_hidden(lab):
     """Rule 4. The handler's error reaches the caller, even when Redis fails while the claim is released."""
     consumer, runs = billing(lab), []
-    failing = working(runs, error=LookupError("card declined"))
+    failing = working(lab, runs, error=LookupError("card declined"))
     outcome = lab.attempt_sync(lambda: consumer.process(order(), failing))
     expected = "LookupError" if runs else "ConnectionError"
     lab.expect("error that the caller sees", ending(outcome), expected, trap="error-hidden")
@@ -144,10 +147,10 @@ def test_without_a_claim_nothing_is_done(lab):
     """Rule 5. If Redis cannot be asked for the claim, its error reaches the caller, and the handler does not run."""
     consumer, runs = billing(lab), []
     with lab.server.outage():
-        outcome = lab.attempt_sync(lambda: consumer.process(order(), working(runs)))
+        outcome = lab.attempt_sync(lambda: consumer.process(order(), working(lab, runs)))
     lab.expect("runs during the outage", len(runs), 0, trap="fail-open")
     lab.expect("delivery during the outage", ending(outcome), "ConnectionError", trap="fail-open")
-    lab.expect("delivery after the outage", consumer.process(order(), working(runs)), "paid", trap="fail-open")
+    lab.expect("delivery after the outage", consumer.process(order(), working(lab, runs)), "paid", trap="fail-open")
 
 
 def test_a_result_that_is_not_stored_is_not_returned(lab):
@@ -188,7 +191,7 @@ def test_a_crash_neither_loses_nor_blocks_a_message(lab):
 def test_every_key_expires(lab, error):
     """Rule 7. Whatever step a worker dies at, every key in Redis has a TTL."""
     consumer = billing(lab)
-    lab.attempt_sync(lambda: consumer.process(order(), working([], error=error)))
+    lab.attempt_sync(lambda: consumer.process(order(), working(lab, [], error=error)))
     lab.expect("keys without a TTL", lab.server.keys_without_ttl(), [], trap="no-ttl")
 
 
@@ -198,11 +201,11 @@ def test_a_stored_result_is_final(lab):
     lab.scenario("lease 60 s; a second worker gets the message after 60.5 s")
     first, second, runs = billing(lab), billing(lab), []
     outcomes = lab.attempts_sync(
-        lambda: first.process(order(), working(runs, "by worker 1")),
-        later(60.5, second.process, order(), working(runs, "by worker 2")),
+        lambda: first.process(order(), working(lab, runs, "by worker 1")),
+        later(60.5, second.process, order(), working(lab, runs, "by worker 2")),
         names=("worker 1", "worker 2"),
     )
-    duplicate = first.process(order(), working(runs, "by worker 3"))
+    duplicate = first.process(order(), working(lab, runs, "by worker 3"))
     lab.require(duplicate != "by worker 3", expected="a stored result", got="none", trap="late-finisher")
     answers = [ending(o) for o in outcomes]
     lab.expect("workers 1 and 2 return what a duplicate gets", answers, [duplicate] * 2, trap="late-finisher")
@@ -215,13 +218,13 @@ def test_a_late_worker_leaves_its_successors_claim_alone(lab, ends):
     consumer, runs = billing(lab), []
     error = LookupError("card declined") if ends == "fails" else None
     outcomes = lab.attempts_sync(
-        lambda: consumer.process(order(), working(runs, "by worker 1", seconds=90, error=error)),
-        later(61, consumer.process, order(), working(runs, "by worker 2", seconds=50)),
-        later(95, consumer.process, order(), working(runs, "by worker 3")),
+        lambda: consumer.process(order(), working(lab, runs, "by worker 1", seconds=90, error=error)),
+        later(61, consumer.process, order(), working(lab, runs, "by worker 2", seconds=50)),
+        later(95, consumer.process, order(), working(lab, runs, "by worker 3")),
         names=("worker 1", "worker 2", "worker 3"),
     )
     lab.expect("runs", runs, ["by worker 1", "by worker 2"], trap="foreign-release")
-    final = consumer.process(order(), working(runs, "by a duplicate"))
+    final = consumer.process(order(), working(lab, runs, "by a duplicate"))
     answers = [ending(o) for o in outcomes]
     lab.require(
         all(answer in (final, "InProgress", "LookupError") for answer in answers),
@@ -236,7 +239,7 @@ def test_a_late_result_counts_if_nobody_took_over(lab):
     lab.scenario("lease 60 s; the only worker takes 61 s")
     consumer, runs = billing(lab), []
     with lab.no_error(expected="the result of the only worker", trap="result-thrown-away"):
-        answers = [consumer.process(order(), working(runs, seconds=LEASE + 1)) for _ in range(2)]
+        answers = [consumer.process(order(), working(lab, runs, seconds=LEASE + 1)) for _ in range(2)]
     lab.expect("late worker and duplicate", answers, ["paid", "paid"], trap="result-thrown-away")
     lab.expect("runs", len(runs), 1, trap="result-thrown-away")
 
@@ -246,7 +249,7 @@ def test_a_client_that_retries_changes_nothing(lab):
     """Rule 9. With a client that repeats a round trip whose reply was lost, a delivery still returns its result."""
     lab.scenario("the Redis client is configured with 3 retries")
     consumer, runs = billing(lab, client=lab.redis_sync(retries=3)), []
-    outcome = lab.attempt_sync(lambda: consumer.process(order(), working(runs)))
+    outcome = lab.attempt_sync(lambda: consumer.process(order(), working(lab, runs)))
     lab.expect("delivery", ending(outcome), "paid", trap="own-claim")
     lab.expect("runs", len(runs), 1, trap="own-claim")
 
@@ -256,14 +259,14 @@ def test_one_id_with_two_payloads_is_an_error(lab):
     consumer, runs = billing(lab), []
     other = order(body=b'{"amount": 1998}')
     _, during = lab.attempts_sync(
-        lambda: consumer.process(order(), working(runs, "1999", seconds=10)),
-        later(5, consumer.process, other, working(runs, "1998")),
+        lambda: consumer.process(order(), working(lab, runs, "1999", seconds=10)),
+        later(5, consumer.process, other, working(lab, runs, "1998")),
         names=("worker 1", "other body"),
     )
     lab.expect("other body, during", ending(during), "PayloadMismatch", trap="payload-ignored")
     with lab.raises(PayloadMismatch, when="for another body, after", trap="payload-ignored"):
-        consumer.process(other, working(runs, "1998"))
-    again = consumer.process(order(), working(runs, "duplicate"))
+        consumer.process(other, working(lab, runs, "1998"))
+    again = consumer.process(order(), working(lab, runs, "duplicate"))
     lab.expect("duplicate with the first body", again, "1999", trap="payload-ignored")
     lab.expect("runs", runs, ["1999"], trap="payload-ignored")
 
@@ -276,10 +279,11 @@ def test_different_messages_never_meet(lab):
     for border in ("", *":/|.,;-_ #%{}\\\n\0"):
         names += [(f"a{border}b", "c"), ("a", f"b{border}c")]
     for namespace, id in names:
-        handler = working([], [namespace, id])
-        with lab.no_error(expected=f"{id!r} in namespace {namespace!r} is a new message", trap="key-collision"):
-            answer = billing(lab, namespace=namespace).process(order(id, id.encode()), handler)
-        lab.expect("result of this namespace and id", answer, [namespace, id], trap="key-collision")
+        told = id if len(id) < 20 else f"{id[:3]}…{id[-3:]} ({len(id)} characters)"
+        handler = working(lab, [], [namespace, told])
+        with lab.no_error(expected=f"{told!r} in namespace {namespace!r} is a new message", trap="key-collision"):
+            answer = billing(lab, namespace=namespace).process(order(id, told.encode()), handler)
+        lab.expect("result of this namespace and id", answer, [namespace, told], trap="key-collision")
 
 
 def test_a_result_is_kept_for_its_retention(lab):
@@ -288,7 +292,7 @@ def test_a_result_is_kept_for_its_retention(lab):
     consumer, runs, answers = billing(lab, retention=8 * DAY), [], []
     for number, wait in enumerate((0, 4 * DAY, 4 * DAY - 1, 2), start=1):
         time.sleep(wait)
-        answers.append(consumer.process(order(), working(runs, f"run {number}", seconds=30)))
+        answers.append(consumer.process(order(), working(lab, runs, f"run {number}", seconds=30)))
     lab.expect(
         "at once, after 4 days, 1 s before 8 days, 1 s after 8 days",
         answers,
@@ -305,7 +309,7 @@ def test_durations_that_cannot_work_are_refused(lab):
         with lab.raises(ValueError, when=f"for lease={lease}, retention={retention}", trap="unchecked-duration"):
             billing(lab, lease=lease, retention=retention)
     with lab.no_error(expected="lease=0.001, retention=0.001 is allowed", trap="unchecked-duration"):
-        answer = billing(lab, lease=0.001, retention=0.001).process(order(), working([]))
+        answer = billing(lab, lease=0.001, retention=0.001).process(order(), working(lab, []))
     lab.expect("shortest durations", answer, "paid", trap="unchecked-duration")
 
 
@@ -332,16 +336,24 @@ def test_an_order_is_charged_once_however_often_it_is_sent(lab):
 
 
 def test_an_order_outlasts_an_outage(lab):
-    """Rule 15. While Redis cannot be reached, `process_order` is retried, however long that takes."""
+    """Rule 15. While Redis cannot be reached, `process_order` is retried, each time after at most the lease."""
+    lab.scenario("lease 60 s; Redis is down for the first 12 attempts")
     celery, gateway = lab.celery(), lab.gateway_sync()
     app = celery.app()
     register_process_order(app, billing(lab), gateway.charge).delay("order-7", "ann", 1999)
-    worker = celery.worker(app)
+    worker, times = celery.worker(app), []
     with lab.server.outage():
-        for _ in range(5):
-            worker.step()
+        while len(times) < 12 and worker.step():
+            times.append(lab.now)
     worker.run()
     lab.expect("charges", [c.reference for c in gateway.ledger], ["order-7"], trap="acknowledged-too-early")
+    longest = max(after - before for before, after in itertools.pairwise([*times, lab.now]))
+    lab.require(
+        longest <= LEASE,
+        expected=f"at most {LEASE} s between two attempts",
+        got=f"{longest:,.0f} s",
+        trap="uncapped-delay",
+    )
 
 
 @sweep
