@@ -224,7 +224,8 @@ def pytest_runtest_makereport(
     if call.when != "call" or told is None:
         return result
     result.user_properties.append(("dojo", told.as_dict()))
-    if result.failed:
+    # A warning that became an error after the test's own end is not the lab's to tell.
+    if result.failed and told.outcome == "failed":
         result.longrepr = _shown(item, told)
     return result
 

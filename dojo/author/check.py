@@ -23,7 +23,7 @@ def main(names: list[str], json: bool, fast: bool) -> int:
     """
     catalog = load()
     katas = catalog.select(names) if names else catalog.katas
-    console = Console(highlight=False, markup=False, emoji=False, width=max(140, Console().width))
+    console = Console(highlight=False, markup=False, emoji=False, width=240)
     try:
         found = check(katas, fast=fast, tell=_progress)
     except RunnerError as error:
@@ -65,13 +65,13 @@ def _cells(one: Checked) -> list[str]:
     return [
         one.kata.id,
         str(tests or "-"),
-        "-" if one.stub is None else f"{len(one.stub.failed)}/{len(one.stub.tests)} fail",
+        "-" if one.stub is None else f"{len(one.stub.failed)} fail",
         "-" if one.solution is None else one.solution.status,
         f"{len(one.dead)}/{len(one.mutants)}",
-        " ".join(f"{rule}:{count}" for rule, count in sorted(_by_rule(one).items())) or "-",
         f"{len(one.spared)}/{len(one.alternatives)}",
         _score(one),
         "-" if one.solution is None else f"{one.solution.cpu_seconds:.2f}",
+        " ".join(f"{rule}:{count}" for rule, count in sorted(_by_rule(one).items())) or "-",
     ]
 
 

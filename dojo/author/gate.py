@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dojo.author import brief, declared, verdicts
@@ -58,11 +58,11 @@ def run_stubs(katas: Sequence[Kata]) -> list[RunResult]:
 
 
 def run_solutions(katas: Sequence[Kata], *, redis: str = "fake") -> list[RunResult]:
-    return run_many([Job.of(kata, kata.solution, redis=redis) for kata in katas])
+    return run_many([Job.of(kata, kata.root / "solutions", redis=redis) for kata in katas])
 
 
 def run_mutants(solutions: Sequence[tuple[Kata, RunResult]]) -> list[list[tuple[Mutant, RunResult]]]:
-    """Each kata's mutants, on the tests of the rule that each declares.
+    """Each kata's mutants, on the tests of the rule that each declares, up to the one that rejects it.
 
     The solution's run says which tests those are. Each mutant runs as a copy that bears the learner's
     file name, so that its messages are what a learner with the same mistake would see.
@@ -76,11 +76,21 @@ def run_mutants(solutions: Sequence[tuple[Kata, RunResult]]) -> list[list[tuple[
             copy.parent.mkdir()
             copy.write_bytes(mutant.path.read_bytes())
             its_tests = [test.name for test in solution.tests if test.rule == mutant.rule]
-            jobs.append(Job.of(kata, copy, only=its_tests))
-        results = iter(run_many(jobs))
+            jobs.append(Job.of(kata, copy, only=its_tests, stop_at_first=True))
+        results = run_many(jobs)
+        # Where the rule's first failure names another trap, a later test may still name the declared one.
+        again = [
+            number
+            for number, (_, mutant, _) in enumerate(plan)
+            if results[number].status == "red" and verdicts.killing(mutant, results[number]) is None
+        ]
+        for number, result in zip(
+            again, run_many([replace(jobs[number], stop_at_first=False) for number in again]), strict=True
+        ):
+            results[number] = result
     found: dict[str, list[tuple[Mutant, RunResult]]] = {kata.name: [] for kata, _ in solutions}
-    for kata, mutant, _ in plan:
-        found[kata.name].append((mutant, next(results)))
+    for (kata, mutant, _), result in zip(plan, results, strict=True):
+        found[kata.name].append((mutant, result))
     return list(found.values())
 
 

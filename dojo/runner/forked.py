@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import os
 import selectors
 import signal
@@ -166,6 +167,8 @@ def be_the_child(body: Callable[[Write], int], limits: Limits | None, writer: in
 
     Its records go to the descriptor `writer`; whatever it prints goes to `output`.
     """
+    # What the parent has allocated is not this process's to collect, and even looking would copy every page.
+    gc.freeze()
     code = 70  # EX_SOFTWARE: replaced by the body's own code, if it gets that far
     try:
         os.setsid()

@@ -123,6 +123,14 @@ def test_an_unwritten_body_is_missing(attempt):
     assert [test.kind for test in result.tests] == [None, "missing", "missing"]
 
 
+def test_an_error_that_comes_after_the_verdict_is_shown(attempt):
+    late = "class Late:\n    def __del__(self):\n        raise ValueError('too late')\n"
+    result = attempt(SOLUTION.replace("return 2 * a", "Late(); return 2 * a") + late)
+    assert result.status == "red"
+    assert [test.outcome for test in result.tests] == ["passed", "failed", "failed"]
+    assert "too late" in result.tests[1].message
+
+
 def test_stop_at_first_leaves_the_rest_unrun(attempt):
     result = attempt("def add(a, b):\n    return 0\ndef double(a):\n    return 0\n", stop_at_first=True)
     assert outcomes(result) == ["failed", "not-run", "not-run"]
