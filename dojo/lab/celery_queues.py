@@ -9,13 +9,14 @@ from __future__ import annotations
 import copy
 import heapq
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from kombu.exceptions import ChannelError
 
+from dojo.lab.clock import NS
 from dojo.lab.errors import LabError
 from dojo.lab.trace import Actor
 
@@ -40,7 +41,8 @@ class Waiting:
     rank: int
     seq: int
     raw: Raw = field(compare=False)
-    expires: float | None = field(compare=False, default=None)
+    expires: int | None = field(compare=False, default=None)
+    """Unix time in nanoseconds."""
 
 
 @dataclass
@@ -71,12 +73,12 @@ class Unacked:
 class Queues:
     """All queues of one broker, and who holds what.
 
-    `now` gives the Unix time in seconds, `route` the queues that an exchange sends a routing key to, and `tell`
+    `now` gives the Unix time in nanoseconds, `route` the queues that an exchange sends a routing key to, and `tell`
     takes a line for the timeline.
     """
 
     def __init__(
-        self, now: Callable[[], float], route: Callable[[str, str], list[str]], tell: Callable[[str], None]
+        self, now: Callable[[], int], route: Callable[[str, str], list[str]], tell: Callable[[str], None]
     ) -> None:
         self._now = now
         self._route = route
@@ -136,6 +138,17 @@ class Queues:
         self._settle()
         return tag in self._unacked
 
+    def returns_at(self, consumed: Collection[str]) -> int | None:
+        """When the next message will expire into one of the `consumed` queues (Unix time in ns), if any will."""
+        self._settle()
+        heads = [(queue, queue.ready[0]) for queue in self._queues.values() if queue.ready]
+        times = [
+            head.expires
+            for queue, head in heads
+            if head.expires is not None and any(target in consumed for target in self._beyond(queue, head.raw)[2])
+        ]
+        return min(times, default=None)
+
     # what clients do
 
     def put(self, name: str, raw: Raw) -> None:
@@ -193,7 +206,7 @@ class Queues:
             if head is not None and head.expires is not None and head.expires <= self._now():
                 yield queue, head
 
-    def _append(self, name: str, raw: Raw, now: float | None = None) -> None:
+    def _append(self, name: str, raw: Raw, now: int | None = None) -> None:
         queue = self._queues.get(name)
         if queue is None:
             self._tell(f"broker: {label(raw)} dropped, there is no queue {name!r}")
@@ -203,7 +216,9 @@ class Queues:
         # Without x-max-priority a queue of RabbitMQ takes no notice of priorities.
         rank = -min(int(properties.get("priority") or 0), int(queue.arguments.get("x-max-priority", 0)))
         properties["delivery_info"]["redelivered"] = False
-        lives = [int(ms) / 1000 for ms in (properties.get("expiration"), queue.arguments.get("x-message-ttl")) if ms]
+        lives = [
+            int(ms) * 1_000_000 for ms in (properties.get("expiration"), queue.arguments.get("x-message-ttl")) if ms
+        ]
         expires = now + min(lives) if lives else None
         heapq.heappush(queue.ready, Waiting(rank, next(self._seq), raw, expires))
 
@@ -227,31 +242,34 @@ class Queues:
                 return
         heapq.heappush(queue.ready, message)
 
-    def _bury(self, queue: Queue, raw: Raw, reason: str, at: float | None = None) -> None:
+    def _bury(self, queue: Queue, raw: Raw, reason: str, at: int | None = None) -> None:
         """Send a message to the queue's dead-letter exchange, with the headers that RabbitMQ writes."""
-        exchange = queue.arguments.get("x-dead-letter-exchange")
-        if exchange is None:
+        if "x-dead-letter-exchange" not in queue.arguments:
             self._tell(f"broker: {label(raw)} dropped ({reason}), {queue.name!r} has no dead-letter exchange")
             return
         at = self._now() if at is None else at
         raw = copy.deepcopy(raw)
-        info = raw["properties"]["delivery_info"]
+        exchange, routing_key, targets = self._beyond(queue, raw)
         raw["deaths"] = _deaths(queue.name, reason, raw, at)
         raw["headers"] = {**raw["headers"], **_told(raw["deaths"])}
         raw["headers"].pop("x-delivery-count", None)
         raw["properties"].pop("expiration", None)
-        info["exchange"] = exchange
-        info["routing_key"] = queue.arguments.get("x-dead-letter-routing-key", info["routing_key"])
-        targets = self._route(info["exchange"], info["routing_key"])
+        raw["properties"]["delivery_info"].update(exchange=exchange, routing_key=routing_key)
         if not any(target in self._queues for target in targets):
-            where = f"exchange {exchange!r}, routing key {info['routing_key']!r}"
+            where = f"exchange {exchange!r}, routing key {routing_key!r}"
             self._tell(f"broker: {label(raw)} dropped ({reason}), no queue at {where}")
         for target in targets:
             if target in self._queues and not _circles(raw["deaths"], target):
                 self._append(target, copy.deepcopy(raw), at)
 
+    def _beyond(self, queue: Queue, raw: Raw) -> tuple[str, str, list[str]]:
+        """Where a queue sends a dead message: exchange, routing key, and the queues that these lead to."""
+        exchange = queue.arguments.get("x-dead-letter-exchange")
+        key = queue.arguments.get("x-dead-letter-routing-key", raw["properties"]["delivery_info"]["routing_key"])
+        return (exchange, key, self._route(exchange, key)) if exchange is not None else ("", key, [])
 
-def _deaths(queue: str, reason: str, raw: Raw, at: float) -> list[dict[str, Any]]:
+
+def _deaths(queue: str, reason: str, raw: Raw, at: int) -> list[dict[str, Any]]:
     """The broker's record with one more death: one entry a (queue, reason) with its count, the newest first."""
     deaths = [dict(death) for death in raw.get("deaths", ())]
     info = raw["properties"]["delivery_info"]
@@ -264,7 +282,7 @@ def _deaths(queue: str, reason: str, raw: Raw, at: float) -> list[dict[str, Any]
             "count": 1,
             "reason": reason,
             "queue": queue,
-            "time": datetime.fromtimestamp(at, UTC),
+            "time": datetime.fromtimestamp(at / NS, UTC),
             "exchange": info["exchange"],
             "routing-keys": [info["routing_key"]],
         }

@@ -26,7 +26,7 @@ class Broker:
     def __init__(self, world: World) -> None:
         self.world = world
         self.bindings = virtual.BrokerState()
-        self.queues = Queues(lambda: world.clock.wall_ns / NS, self.route, self._tell)
+        self.queues = Queues(lambda: world.clock.wall_ns, self.route, self._tell)
         self.channels: list[Channel] = []
         self.transport: type[Transport] = type("LabTransport", (Transport,), {"broker": self})
 

@@ -71,8 +71,7 @@ class Worker:
     def run(self) -> int:
         """Work until no task is ready and none is due later; the number of tasks started.
 
-        Time passes as the tasks' ETAs demand. A message in another queue whose TTL will bring it back is not waited
-        for: sleep, and run again.
+        Time passes as the tasks' ETAs demand, and the TTLs of messages that expire into a queue of this worker.
         """
         before = self.executed
         self._as_worker(self._loop)
@@ -143,9 +142,10 @@ class Worker:
                 continue
             message = self._receive()
             if message is None:
-                if not self._held:
+                due = self._next_due()
+                if due is None:
                     return None
-                self._world.sleep_sync((self._held[0][0] - self._world.clock.wall_ns) / NS)
+                self._world.sleep_sync((due - self._world.clock.wall_ns) / NS)
                 continue
             request = self._accept(message)
             if request is None:
@@ -154,6 +154,11 @@ class Worker:
             if due <= self._world.clock.wall_ns:
                 return request
             heapq.heappush(self._held, (due, next(self._order), request))
+
+    def _next_due(self) -> int | None:
+        """When there will be something to do: a task's ETA, or a TTL that brings a message back; Unix time in ns."""
+        times = [self._held[0][0] if self._held else None, self._broker.queues.returns_at(self._turns)]
+        return min((at for at in times if at is not None), default=None)
 
     def _receive(self) -> Message | None:
         """One message, the queues taking turns."""

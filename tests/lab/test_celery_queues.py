@@ -121,10 +121,11 @@ def test_deaths_are_counted_a_queue_and_reason_the_newest_first(green: Any) -> N
             raise Reject(requeue=False)
 
         work.delay()
+        worker = celery.worker(app, queues=["work"])
         for _ in range(3):
-            celery.worker(app, queues=["work"]).run()
-            assert celery.depth("wait") == 1
-            time.sleep(10)
+            assert worker.step()
+        assert celery.depth("wait") == 1
+        time.sleep(10)
         assert seen == [
             (0.0, []),
             (10.0, [("wait", "expired", 1), ("work", "rejected", 1)]),

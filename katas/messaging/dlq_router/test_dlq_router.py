@@ -369,7 +369,7 @@ def test_a_celery_task_that_kills_its_worker_is_dead_lettered(lab):
     shop = Shop(lab, lab.die)
     shop.charge.delay(7)
     worker = shop.celery.worker(shop.app, queues=["orders"], pool="prefork")
-    for _ in range(6):
+    for _ in range(10):
         worker.step()
     lab.expect("executions", len(shop.runs), 3, trap="lost-worker-acknowledges")
     lab.expect("messages, by place", shop.places(), {"orders.dlq": 1}, trap="lost-worker-acknowledges")
