@@ -257,5 +257,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         if hidden:
             stats["failed"] = failed  # the last line counts them all
     for name, failures in later.items():
-        rules = ", ".join(dict.fromkeys(str(rule) for rule in failures.values()))
-        terminalreporter.write_line(f"{name}: rules {rules} fail too. First the one above; --every-failure shows all.")
+        rules = _ranges({rule for rule in failures.values() if rule is not None})
+        which = f"rule{'s' * (not rules.isdigit())} {rules}" if rules else f"{len(failures)} more tests"
+        terminalreporter.write_line(f"{name}: {which} to go after the one above; --every-failure shows all.")
+
+
+def _ranges(numbers: set[int]) -> str:
+    """``1, 3-5``"""
+    parts: list[list[int]] = []
+    for number in sorted(numbers):
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1].append(number)
+        else:
+            parts.append([number])
+    return ", ".join(f"{p[0]}" if len(p) == 1 else f"{p[0]}-{p[-1]}" for p in parts)

@@ -139,7 +139,7 @@ def test_the_first_failure_is_shown_as_a_timeline_and_the_others_in_a_line(repos
         """)
     assert picture in output
     assert "test_crash" not in output
-    assert "tally: rules 3 fail too. First the one above; --every-failure shows all." in output
+    assert "tally: rule 3 to go after the one above; --every-failure shows all." in output
     assert "2 failed, 1 passed" in output
     assert "voting" in output
     assert "dojo/lab" not in output, "no frame of the lab is shown"
