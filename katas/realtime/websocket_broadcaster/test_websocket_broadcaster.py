@@ -14,7 +14,6 @@ from websocket_broadcaster import Broadcaster, JoinRefused, create_app
 from dojo.lab import explore
 
 SOON = 0.1  # seconds; what waits for no peer has happened by then
-
 KEPT = {"drop-oldest": [0, 7, 8, 9], "drop-new": [0, 1, 2, 3]}  # of 0…9, with a backlog of 3 behind a slow send
 
 
@@ -94,10 +93,9 @@ async def test_a_hung_peer_delays_nobody(lab):
     lab.scenario("every send to bob hangs, each send to cleo takes a minute; they joined first")
     hub, bob, cleo, ann = await open_room(lab, "bob hung", lab.peer("cleo", "slow", seconds=60), "ann")
     trap = "waits-for-the-slowest"
-    for n in (1, 2):
-        await lab.within(SOON, announce(hub, n), what="broadcast returns", trap=trap)
-        await asyncio.sleep(SOON)
-        lab.expect("numbers ann has received by now", numbers(ann), list(range(1, n + 1)), trap=trap)
+    await lab.within(SOON, announce(hub, 1, 2), what="broadcast returns", trap=trap)
+    await asyncio.sleep(SOON)
+    expect_numbers(lab, trap, (ann, [1, 2]))
     await lab.within(SOON, seat(hub, lab.peer("dan")), what="join returns", trap=trap)
     await lab.within(SOON, hub.leave(bob), what="leave returns", trap=trap)
     await asyncio.sleep(120)
@@ -106,11 +104,14 @@ async def test_a_hung_peer_delays_nobody(lab):
 
 async def test_each_peer_gets_its_messages_in_order(lab):
     """Rule 4. Each peer gets its messages in the order of the broadcasts, one send at a time."""
-    lab.scenario("bob's network needs 3 s for the first message, 1 s for the second, 2 s for the third")
-    hub, bob = await open_room(lab, lab.peer("bob", "slow", seconds=(3, 1, 2)))
-    await announce(hub, 1, 2, 3)
+    lab.scenario("bob's network needs 3 s for the first message, then 1 s for each; cleo leaves after the second")
+    hub, bob, cleo = await open_room(lab, lab.peer("bob", "slow", seconds=(3, 1)), "cleo")
+    await announce(hub, 1, 2)
+    await hub.leave(cleo)
     await asyncio.sleep(10)
-    lab.expect("numbers received", numbers(bob), [1, 2, 3], trap="task-per-message")
+    lab.expect(
+        "received", bob.messages, [{"n": 1}, {"n": 2}, {"type": "left", "name": "cleo"}], trap="task-per-message"
+    )
     lab.expect("sends under way at once", bob.most_at_once, 1, trap="task-per-message")
 
 
@@ -146,8 +147,7 @@ async def test_a_whole_room_can_overflow_at_once(lab):
     await announce(hub, 1, 2, pause=SOON)
     with lab.no_error(expected="broadcast raises nothing", trap="announcements-recurse"):
         await announce(hub, 3, pause=SOON)
-    closed = sum(peer.close_code == 1013 for peer in crowd)
-    lab.expect("peers closed with 1013", closed, 1000, trap="announcements-recurse")
+    lab.expect("peers closed with 1013", sum(p.close_code == 1013 for p in crowd), 1000, trap="announcements-recurse")
 
 
 async def test_a_stalled_peer_cannot_fill_the_memory(lab):
@@ -211,8 +211,9 @@ async def test_leaving_is_announced_once(lab):
     heard = departures(ann)
     lab.expect("departures announced to ann, each once", sorted(set(heard)), ["bob", "cleo", "zoe"], trap="notice-lost")
     lab.expect("departures announced to ann", heard, ["bob", "cleo", "zoe"], trap="announced-twice")
-    others = (departures(bob), departures(far))
-    lab.expect("departures announced to bob himself and elsewhere", others, ([], []), trap="told-to-the-wrong-ones")
+    lab.expect("bob's close code after he left", bob.close_code, None, trap="leave-closes")
+    told = (departures(bob).count("bob"), departures(far))
+    lab.expect("bob's own departure told to him, any told elsewhere", told, (0, []), trap="told-to-the-wrong-ones")
 
 
 async def test_who_was_removed_is_not_announced_again(lab):
@@ -230,13 +231,13 @@ async def test_who_was_removed_is_not_announced_again(lab):
 async def test_a_message_stays_in_its_room(lab):
     """Rule 8. A message reaches its room and no other, `exclude` apart; a peer is in one room."""
     hub, ann, bob = await open_room(lab, "ann", "bob")
-    await seat(hub, far := lab.peer("far"), room="red")
+    await hub.join(far := lab.peer("far"), room="red", name=ann.name)
     await hub.broadcast("lobby", {"n": 1}, exclude=ann)
     await announce(hub, 2)
     await announce(hub, 3, room="nobody is here")
     with lab.raises(ValueError, when="when ann, who is in the lobby, joins red", trap="two-rooms"):
         await seat(hub, ann, room="red")
-    await hub.broadcast("red", {"n": 4}, exclude=bob)
+    await hub.broadcast("red", {"n": 4}, exclude=ann)
     await asyncio.sleep(SOON)
     expect_numbers(lab, "wrong-audience", (ann, [2]), (bob, [1, 2]), (far, [4]))
 
@@ -261,27 +262,25 @@ async def test_an_empty_room_is_forgotten(lab):
 
 async def test_a_full_hub_refuses(lab):
     """Rule 9. The hub takes `max_peers` peers over all rooms; one more is closed with 1013 and gets JoinRefused."""
-    lab.scenario("max_peers 2: ann and, elsewhere, dead bob; cleo, who hangs, comes; bob's death shows, ann leaves")
-    hub, ann = await open_room(lab, "ann", max_peers=2, close_timeout=5)
+    lab.scenario("max_peers 2: ann and, elsewhere, dead bob; cleo comes; bob dies, ann leaves; three more come at once")
+    hub, ann = await open_room(lab, "ann", max_peers=2)
     await seat(hub, lab.peer("bob", "dead"), room="red")
-    cleo, dan, eve = lab.peer("cleo", "hung"), lab.peer("dan"), lab.peer("eve")
-    refused = refusal(lab, hub, cleo, "nobody-is-refused")
+    refused = refusal(lab, hub, lab.peer("cleo", "hung"), "nobody-is-refused")
     codes = await lab.within(5 + SOON, refused, what="join answers", trap="close-without-timeout")
     lab.expect("cleo's codes, raised and sent", codes, (1013, 1013), trap="refused-silently")
     await announce(hub, 1, room="red", pause=SOON)
     await hub.leave(ann)
-    with lab.no_error(expected="dan and eve take the slots of bob and ann", trap="slot-leaks"):
-        await seat(hub, dan, eve)
-    await announce(hub, 2, pause=SOON)
-    lab.expect("sends to cleo", cleo.attempts, 0, trap="nobody-is-refused")
-    expect_numbers(lab, "slot-leaks", (dan, [2]), (eve, [2]))
+    outcomes = await lab.attempts(*(seat(hub, lab.peer(name)) for name in ("dan", "eve", "finn")))
+    got_in = sum(outcome.ok for outcome in outcomes)
+    lab.require(got_in >= 2, expected="two slots are free again", got=f"{got_in} of three get in", trap="slot-leaks")
+    lab.expect("newcomers that get in, of three at once", got_in, 2, trap="nobody-is-refused")
 
 
 async def test_no_task_outlives_its_peer(lab):
     """Rule 10. Once a peer is gone, however it went, its tasks end within `close_timeout`."""
     lab.scenario("bob dies; cleo and dan hang: dan overflows, cleo's endpoint calls leave; ann leaves last")
-    options = {"backlog": 3, "overflow": "disconnect", "close_timeout": 5}
-    hub, ann, cleo, *_ = await open_room(lab, "ann", "cleo hung", "bob dead", "dan hung", **options)
+    peers = ("ann", "cleo hung", "bob dead", "dan hung")
+    hub, ann, cleo, *_ = await open_room(lab, *peers, backlog=3, overflow="disconnect", close_timeout=5)
     await announce(hub, 1, 2, pause=SOON)
     await hub.leave(cleo)
     await announce(hub, 3, 4, 5, 6, pause=SOON)
@@ -293,8 +292,7 @@ async def test_no_task_outlives_its_peer(lab):
 async def test_a_cancelled_shutdown_leaks_nothing(lab):
     """Rule 10. A shutdown that is cancelled has closed whom it could and leaves no task behind."""
     lab.scenario("close_timeout 60; bob and cleo hang, cleo has overflowed; shutdown is cancelled after 5 s")
-    options = {"backlog": 3, "overflow": "disconnect", "close_timeout": 60}
-    hub, _cleo, ann = await open_room(lab, "cleo hung", "ann", **options)
+    hub, _, ann = await open_room(lab, "cleo hung", "ann", backlog=3, overflow="disconnect", close_timeout=60)
     await announce(hub, 1, 2, 3, 4, 5, pause=SOON)
     await seat(hub, lab.peer("bob", "hung"))
     closing = asyncio.create_task(hub.shutdown())
@@ -318,9 +316,11 @@ async def test_shutdown_closes_everybody(lab):
     lab.expect("close codes", codes, dict.fromkeys(codes, 1001), trap="shutdown-forgets")
     late = [peer.name for peer in peers if peer.closed_at > SOON]
     lab.expect("peers whose closing waited for another's", late, [], trap="close-without-timeout")
-    for peer in peers:
-        await hub.leave(peer)
-    await hub.shutdown()
+    with lab.no_error(expected="afterwards leave, broadcast and shutdown do nothing", trap="raises-after-shutdown"):
+        for peer in peers:
+            await hub.leave(peer)
+        await announce(hub, 1)
+        await hub.shutdown()
     told = [name for peer in peers for name in departures(peer)]
     lab.expect("departures announced", told, [], trap="announced-twice")
     lab.expect("tasks still alive", lab.tasks_alive(), [], trap="leaked-task")
@@ -372,11 +372,11 @@ async def test_the_endpoint_relays_between_browsers(lab):
     await ann.send_text("hello")
     await cleo.send_text("not { json")
     await asyncio.sleep(SOON)
-    got = {"to ann": ann.messages, "to cleo": cleo.messages}
+    got = {"to ann": ann.messages, "to cleo": cleo.messages, "to far": far.messages}
     hello = {"type": "message", "name": "ann", "text": "hello"}
     reply = {"type": "message", "name": "cleo", "text": "not { json"}
-    lab.expect("what was relayed", got, {"to ann": [reply], "to cleo": [hello]}, trap="frame-interpreted")
-    lab.expect("what far received", far.messages, [], trap="wrong-audience")
+    want = {"to ann": [reply], "to cleo": [hello], "to far": []}
+    lab.expect("what was relayed", got, want, trap="frame-interpreted")
     await cleo.close()
     await asyncio.sleep(SOON)
     left = {"type": "left", "name": "cleo"}
