@@ -55,7 +55,11 @@ class Browser:
         """Connect to `app`; returns when the handshake is over. Raises HandshakeRefused if it fails."""
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._life = asyncio.create_task(self._live(app, url, opened))
-        await opened
+        try:
+            await opened
+        except Exception as error:
+            self._note(f"cannot connect to {url}: {type(error).__name__}")
+            raise
         self._note(f"connected to {url}")
 
     async def send_text(self, text: str) -> None:

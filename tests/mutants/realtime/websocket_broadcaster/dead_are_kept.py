@@ -1,6 +1,6 @@
 """Failures are collected and ignored, so the dead stay in the room and are tried for ever.
 
-Trap: one-exception-class
+Trap: dead-are-kept
 Rule: 2
 """
 

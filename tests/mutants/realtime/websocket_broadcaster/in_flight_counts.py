@@ -1,4 +1,4 @@
-"""The message that is being sent keeps its place in the backlog, so one less fits than promised.
+"""Takes the message that is being sent for one of those that wait, so one less fits than promised.
 
 Trap: backlog-miscounted
 Rule: 5
@@ -23,7 +23,7 @@ class JoinRefused(Exception):
 class Member:
     def __init__(self, peer, room, name, backlog):
         self.peer, self.room, self.name = peer, room, name
-        self.waiting = asyncio.Queue(backlog)
+        self.waiting = asyncio.Queue(max(1, backlog - 1))
         self.writer = None
 
 
@@ -104,12 +104,7 @@ class Broadcaster:
     async def write(self, member):
         try:
             while True:
-                while member.waiting.empty():
-                    await asyncio.sleep(0.01)
-                text = member.waiting._queue[0]
-                await member.peer.send_text(text)
-                if not member.waiting.empty() and member.waiting._queue[0] is text:
-                    member.waiting.get_nowait()
+                await member.peer.send_text(await member.waiting.get())
         except Exception:  # noqa: BLE001
             await self.leave(member.peer)
 

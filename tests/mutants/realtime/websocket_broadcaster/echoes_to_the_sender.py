@@ -1,4 +1,4 @@
-"""Tells the sender's message to the sender, because only `leave` knows about exclusion.
+"""Ignores whom to exclude: the sender gets its own message back.
 
 Trap: wrong-audience
 Rule: 8
