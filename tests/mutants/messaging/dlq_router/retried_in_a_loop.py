@@ -1,7 +1,7 @@
-"""All attempts are made within one delivery.
+"""All attempts are made within one delivery, while the others wait.
 
-Trap: retries-are-not-attempts
-Rule: 2
+Trap: head-of-line-blocking
+Rule: 5
 """
 
 import time
