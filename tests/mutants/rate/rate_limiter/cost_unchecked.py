@@ -1,4 +1,4 @@
-"""A cost of zero or below passes: negative costs give units back.
+"""Nobody checks the cost: zero, negative, or more than could ever be free.
 
 Trap: unchecked-arguments
 Rule: 8
