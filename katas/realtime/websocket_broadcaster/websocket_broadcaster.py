@@ -38,8 +38,10 @@ class JoinRefused(Exception):
     """The hub did not take a peer; it has closed the peer with `code`, which says why."""
 
     def __init__(self, code: int) -> None:
-        super().__init__(f"refused with close code {code}; the peer may try again elsewhere or later")
         self.code = code
+
+    def __str__(self) -> str:
+        return f"refused with close code {self.code}; the peer may try again elsewhere or later"
 
 
 class Broadcaster:
