@@ -43,8 +43,8 @@ class Bench:
     schedule: str | None
     every_failure: bool
     learners: dict[Path, Learner] = field(default_factory=dict)
-    first_failures: dict[str, str] = field(default_factory=dict)
-    """The node id of each kata's first failing test, which is the one to fix next."""
+    first_failures: dict[str, tuple[str, int | None]] = field(default_factory=dict)
+    """The node id and the rule of each kata's first failing test, which is the one to fix next."""
     later_failures: dict[str, dict[str, int | None]] = field(default_factory=dict)
     """For each kata the node ids and rules of those that fail too."""
     endless: set[str] = field(default_factory=set)
@@ -235,7 +235,7 @@ def _shown(item: pytest.Item, told: Report) -> str:
     bench = item.config.stash[_BENCH]
     kata = bench.kata_of(item.path)
     assert kata is not None
-    first = bench.first_failures.setdefault(kata.name, item.nodeid)
+    first, _ = bench.first_failures.setdefault(kata.name, (item.nodeid, told.rule))
     if bench.every_failure or first == item.nodeid:
         return told.rendered
     bench.later_failures.setdefault(kata.name, {})[item.nodeid] = told.rule
@@ -245,7 +245,8 @@ def _shown(item: pytest.Item, told: Report) -> str:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> Generator[None]:
     """First things first: of each kata's failures only the first is shown, the others are counted."""
-    later = config.stash[_BENCH].later_failures
+    bench = config.stash[_BENCH]
+    later = bench.later_failures
     hidden = {nodeid for failures in later.values() for nodeid in failures}
     stats = terminalreporter.stats
     failed = stats.get("failed", [])
@@ -257,8 +258,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         if hidden:
             stats["failed"] = failed  # the last line counts them all
     for name, failures in later.items():
-        rules = _ranges({rule for rule in failures.values() if rule is not None})
-        which = f"rule{'s' * (not rules.isdigit())} {rules}" if rules else f"{len(failures)} more tests"
+        rules = _ranges({rule for rule in failures.values() if rule is not None} - {bench.first_failures[name][1]})
+        which = f"rule{'s' * (not rules.isdigit())} {rules}" if rules else f"{len(failures)} more of its tests"
         terminalreporter.write_line(f"{name}: {which} to go after the one above; --every-failure shows all.")
 
 

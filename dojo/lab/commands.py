@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from dojo.lab.trace import Access, Touches
@@ -77,8 +78,14 @@ def _spell(words: Sequence[bytes]) -> str:
     name = words[0].decode("ascii", "replace").upper()
     rest = [_cut(w) for w in words[1:]]
     if name in ("EVAL", "EVALSHA") and rest:
-        rest[0] = "script"
+        rest[0] = _script(words[1]) if name == "EVAL" else "script"
     return " ".join([name, *rest])
+
+
+def _script(source: bytes) -> str:
+    """A Lua script, known by the commands that it calls."""
+    calls = re.findall(rb"redis\.p?call\(\s*['\"](\w+)", source)
+    return "{" + " ".join(dict.fromkeys(call.decode().upper() for call in calls)) + "}" if calls else "script"
 
 
 def _cut(word: bytes) -> str:

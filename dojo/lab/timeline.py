@@ -68,6 +68,18 @@ def _reply(reply: object) -> str:
 
 
 def _cut(text: str, space: int) -> str:
+    """`text` in `space` columns. Of a command and what came of it the latter is kept, because it is what tells."""
+    if len(text) <= space:
+        return text
+    for mark in ("  ** ", " → "):
+        command, found, came = text.rpartition(mark)
+        if found:
+            tail = _shortened(mark + came, space * 2 // 3)
+            return _shortened(command, space - len(tail)) + tail
+    return _shortened(text, space)
+
+
+def _shortened(text: str, space: int) -> str:
     return text if len(text) <= space else text[: max(1, space - 1)] + "…"
 
 
