@@ -4,9 +4,10 @@ import contextlib
 import functools
 import itertools
 import time
+import zlib
 
 import pytest
-from idempotent_consumer import IdempotentConsumer, Message, PayloadMismatch, register_process_order
+from idempotent_consumer import IdempotentConsumer, InProgress, Message, PayloadMismatch, register_process_order
 
 from dojo.lab import explore, sweep
 
@@ -21,6 +22,13 @@ def billing(lab, make=None, *, client=None, **settings):
     return (make or IdempotentConsumer)(client or lab.redis_sync(), **settings)
 
 
+def in_another_process(lab, salt=1):
+    """The class as another process has loaded it, where hash() of text and bytes is salted anew."""
+    module = lab.process()
+    module.hash = lambda value: zlib.crc32(repr(value).encode(), salt)
+    return module.IdempotentConsumer
+
+
 def order(id="order-7", body=b'{"amount": 1999}'):
     return Message(id, body)
 
@@ -32,7 +40,8 @@ def working(lab, runs, result="paid", seconds=0.0, error=None):
     def handler(message):
         runs.append(result)
         lab.note(f"handler runs for {seconds:g} s and {end}" if seconds else f"handler {end}")
-        time.sleep(seconds)
+        if seconds:
+            time.sleep(seconds)
         if error is not None:
             raise error
         return result
@@ -87,7 +96,7 @@ def test_two_deliveries_at_once_run_the_handler_once(lab, where):
     lab.scenario(f"one message is delivered twice at the same instant, to {where}")
     gateway = lab.gateway_sync()
     if where == "two processes":
-        workers, trap = [billing(lab, lab.process().IdempotentConsumer) for _ in range(2)], "check-then-act"
+        workers, trap = [billing(lab, in_another_process(lab, salt)) for salt in (1, 2)], "check-then-act"
     else:
         workers, trap = [billing(lab)] * 2, "shared-owner"
     calls = [functools.partial(worker.process, order(), charging(gateway)) for worker in workers]
@@ -99,6 +108,19 @@ def test_two_deliveries_at_once_run_the_handler_once(lab, where):
         got=" and ".join(map(str, endings)),
         trap=trap,
     )
+
+
+def test_a_handler_that_causes_its_own_message_again(lab):
+    """Rule 2. A delivery that the handler itself causes, in its own thread, gets InProgress like any other."""
+    consumer = billing(lab)
+
+    def handler(message):
+        with lab.raises(InProgress, when="for the inner delivery", trap="shared-owner"):
+            consumer.process(message, working(lab, [], "inner"))
+        return "outer"
+
+    answers = [consumer.process(order(), handler) for _ in range(2)]
+    lab.expect("outer delivery and duplicate", answers, ["outer", "outer"], trap="shared-owner")
 
 
 @pytest.mark.parametrize("lease", [60, 0.25])
@@ -143,6 +165,16 @@ def test_the_handlers_error_is_never_hidden(lab):
     lab.expect("error that the caller sees", ending(outcome), expected, trap="error-hidden")
 
 
+@explore
+def test_a_claim_may_go_while_another_looks_at_it(lab):
+    """Rule 4. A delivery that meets another one's failure gets InProgress or runs the handler, and nothing else."""
+    consumer = billing(lab)
+    handlers = working(lab, [], error=LookupError("card declined")), working(lab, [])
+    calls = [functools.partial(consumer.process, order(), handler) for handler in handlers]
+    told = ending(lab.attempts_sync(*calls, names=("failing", "working"))[1])
+    lab.require(told in ("paid", "InProgress"), expected="'paid' or InProgress", got=repr(told), trap="vanished-claim")
+
+
 def test_without_a_claim_nothing_is_done(lab):
     """Rule 5. If Redis cannot be asked for the claim, its error reaches the caller, and the handler does not run."""
     consumer, runs = billing(lab), []
@@ -174,14 +206,10 @@ def test_a_crash_neither_loses_nor_blocks_a_message(lab):
     charge = charging(gateway, with_key=True)
     lab.attempt_sync(lambda: worker.process(order(), charge), name="worker")
     time.sleep(LEASE + 1)
-    successor = billing(lab, lab.process().IdempotentConsumer)
+    successor = billing(lab, in_another_process(lab))
     redelivery = lab.attempt_sync(lambda: successor.process(order(), charge), name="redelivery")
-    lab.require(
-        ending(redelivery) != "InProgress",
-        expected=f"{LEASE + 1} s later the claim has run out",
-        got="InProgress: a dead worker still holds it",
-        trap="claim-outlives-lease",
-    )
+    free, gone = ending(redelivery) != "InProgress", f"{LEASE + 1} s later the claim has run out"
+    lab.require(free, expected=gone, got="InProgress: a dead worker still holds it", trap="claim-outlives-lease")
     lab.expect("redelivery", ending(redelivery), CHARGE, trap="lost-message")
     lab.expect("charges", len(gateway.ledger), 1, trap="lost-message")
 
@@ -271,6 +299,17 @@ def test_one_id_with_two_payloads_is_an_error(lab):
     lab.expect("runs", runs, ["1999"], trap="payload-ignored")
 
 
+def test_the_same_body_is_the_same_in_every_process(lab):
+    """Rule 10. The same body, whatever its bytes, never raises PayloadMismatch, in whichever process."""
+    here, there = billing(lab), billing(lab, in_another_process(lab))
+    message = order(body=b"\xff\x00{")
+    with lab.no_error(expected="a body that is no text is processed", trap="body-interpreted"):
+        first = here.process(message, working(lab, []))
+    with lab.no_error(expected="its duplicate is answered", trap="salted-hash"):
+        again = there.process(message, working(lab, [], "paid again"))
+    lab.expect("delivery and duplicate", [first, again], ["paid", "paid"], trap="salted-hash")
+
+
 def test_different_messages_never_meet(lab):
     """Rule 11. Messages that differ in namespace or anywhere in their id are different messages."""
     names = [("billing", "order-7"), ("shipping", "order-7"), ("billing", "Order-7"), ("billing", " order-7")]
@@ -280,9 +319,10 @@ def test_different_messages_never_meet(lab):
         names += [(f"a{border}b", "c"), ("a", f"b{border}c")]
     for namespace, id in names:
         told = id if len(id) < 20 else f"{id[:3]}…{id[-3:]} ({len(id)} characters)"
-        handler = working(lab, [], [namespace, told])
         with lab.no_error(expected=f"{told!r} in namespace {namespace!r} is a new message", trap="key-collision"):
-            answer = billing(lab, namespace=namespace).process(order(id, told.encode()), handler)
+            answer = billing(lab, namespace=namespace).process(
+                order(id, told.encode()), working(lab, [], [namespace, told])
+            )
         lab.expect("result of this namespace and id", answer, [namespace, told], trap="key-collision")
 
 
@@ -293,12 +333,8 @@ def test_a_result_is_kept_for_its_retention(lab):
     for number, wait in enumerate((0, 4 * DAY, 4 * DAY - 1, 2), start=1):
         time.sleep(wait)
         answers.append(consumer.process(order(), working(lab, runs, f"run {number}", seconds=30)))
-    lab.expect(
-        "at once, after 4 days, 1 s before 8 days, 1 s after 8 days",
-        answers,
-        ["run 1", "run 1", "run 1", "run 4"],
-        trap="short-retention",
-    )
+    when = "at once, after 4 days, 1 s before 8 days, 1 s after 8 days"
+    lab.expect(when, answers, ["run 1", "run 1", "run 1", "run 4"], trap="short-retention")
 
 
 def test_durations_that_cannot_work_are_refused(lab):
@@ -348,12 +384,8 @@ def test_an_order_outlasts_an_outage(lab):
     worker.run()
     lab.expect("charges", [c.reference for c in gateway.ledger], ["order-7"], trap="acknowledged-too-early")
     longest = max(after - before for before, after in itertools.pairwise([*times, lab.now]))
-    lab.require(
-        longest <= LEASE,
-        expected=f"at most {LEASE} s between two attempts",
-        got=f"{longest:,.0f} s",
-        trap="uncapped-delay",
-    )
+    within = f"at most {LEASE} s between two attempts"
+    lab.require(longest <= LEASE, expected=within, got=f"{longest:,.0f} s", trap="uncapped-delay")
 
 
 @sweep
