@@ -143,10 +143,11 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """A learner may call what a library has deprecated; our own solutions may not."""
+    """A learner may call what a library has deprecated, and leave something unclosed; our own solutions may not."""
     bench = item.config.stash[_BENCH]
     if bench.kata_of(item.path) is not None and bench.tree != bench.catalog.root / "solutions":
-        item.add_marker(pytest.mark.filterwarnings("default::DeprecationWarning"))
+        for category in ("DeprecationWarning", "ResourceWarning"):
+            item.add_marker(pytest.mark.filterwarnings(f"default::{category}"))
 
 
 @pytest.fixture
