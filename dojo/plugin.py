@@ -16,7 +16,7 @@ import pytest
 
 from dojo.catalog import Catalog, CatalogError, Kata, kata_of_file, load, resolve_impl
 from dojo.lab.errors import LabError, NeverFinishes, Stuck
-from dojo.lab.explore import Experiment, Session, conduct
+from dojo.lab.explore import Experiment, Session, conduct, replayable
 from dojo.lab.imports import Finder, Unusable, missing_name
 from dojo.lab.modules import Learner
 from dojo.lab.report import Report, report, rule_of
@@ -150,6 +150,16 @@ def pytest_itemcollected(item: pytest.Item) -> None:
             item.add_marker(pytest.mark.filterwarnings(f"default::{category}"))
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """A schedule belongs to one test; on another it would prove nothing and blame the innocent."""
+    if session.config.stash[_BENCH].schedule is None or session.testsfailed:
+        return
+    names = [item.name for item in session.items if isinstance(item, pytest.Function) and replayable(item.obj)]
+    if len(names) != 1:
+        which = f"choose one of them: {', '.join(names)}" if names else "no test that is selected here has any"
+        raise pytest.UsageError(f"--schedule replays a run of one test; add -k NAME ({which})")
+
+
 @pytest.fixture
 def lab() -> None:
     """One world: virtual time, a server, clients, fakes, races and faults (`dojo.lab.Lab`).
@@ -177,7 +187,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         if session.failed is not None and isinstance(session.failed.error, NeverFinishes):
             bench.endless.add(learner.name)
         rule = rule_of(inspect.getdoc(pyfuncitem.obj))
-        pyfuncitem.stash[_REPORT] = report(session, rule, learner.name, learner.path)
+        pyfuncitem.stash[_REPORT] = report(session, rule, learner.name, learner.path, pyfuncitem.name)
     if session.failed is not None and session.failed.error is not None:
         error = session.failed.error
         if isinstance(error, (Exception, Stuck)):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import uuid
 from collections.abc import Iterator
 
 SEED = 20_231_114
@@ -22,10 +23,13 @@ def repeatable() -> Iterator[None]:
     state = random.getstate()
     real = os.urandom
     handle = vars(random)  # SystemRandom, and so `secrets`, has its own reference
+    node = uuid.getnode
+    uuid.getnode = lambda: SEED  # the machine's own address would show in each uuid1
     random.seed(SEED)
     os.urandom = handle["_urandom"] = source.randbytes
     try:
         yield
     finally:
         os.urandom = handle["_urandom"] = real
+        uuid.getnode = node
         random.setstate(state)

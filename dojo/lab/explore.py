@@ -153,6 +153,11 @@ def sweep(test: F | None = None, **options: Any) -> F | Callable[[F], F]:
     return mark if test is None else mark(test)
 
 
+def replayable(test: Callable[..., Any]) -> bool:
+    """Whether a test has several runs, of which one can be replayed."""
+    return hasattr(test, "__dojo_explore__") or hasattr(test, "__dojo_sweep__")
+
+
 def conduct(experiment: Experiment, replay: str | None = None) -> Session:
     """Run a test as its decorators say, up to the first failing run; or replay one run."""
     searching: Explore | None = getattr(experiment.test, "__dojo_explore__", None)

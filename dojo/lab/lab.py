@@ -88,6 +88,7 @@ class Lab:
 
         The server of this lab lives on the same host, so its TTLs follow the wall clock, as Redis' do.
         """
+        self.note(f"** the wall clock is stepped by {seconds:+g} s **")
         self.world.clock.step_wall(seconds)
 
     # the server

@@ -56,13 +56,13 @@ class Report:
         return asdict(self)
 
 
-def report(session: Session, rule: Rule, kata: str, file: Path) -> Report:
-    """Judge a finished session."""
+def report(session: Session, rule: Rule, kata: str, file: Path, test: str) -> Report:
+    """Judge a finished session of the test called `test`."""
     run = session.failed
     if run is None or run.error is None:
         return Report(rule.number, rule.text, "passed", runs=session.runs)
     error = run.error
-    told = _Told(session, rule, kata, file)
+    told = _Told(session, rule, kata, file, test)
     lines = [*told.heading(), "", *told.body(error), *told.footer()]
     return Report(
         rule.number,
@@ -91,13 +91,14 @@ def kind_of(error: BaseException) -> str:
 
 
 class _Told:
-    def __init__(self, session: Session, rule: Rule, kata: str, file: Path) -> None:
+    def __init__(self, session: Session, rule: Rule, kata: str, file: Path, test: str) -> None:
         assert session.failed is not None
         self._session = session
         self._run = session.failed
         self._rule = rule
         self._kata = kata
         self._file = file
+        self._test = test
 
     def heading(self) -> list[str]:
         number = f"Rule {self._rule.number}  " if self._rule.number is not None else ""
@@ -114,7 +115,7 @@ class _Told:
         if not run.token:
             return ""
         fault = f"{run.plan.fault.story}; " if run.plan.fault else ""
-        return f"{fault}run {self._session.runs}, replay with --schedule {run.token}"
+        return f"{fault}run {self._session.runs}"
 
     def body(self, error: BaseException) -> list[str]:
         if isinstance(error, NotImplementedError):
@@ -123,7 +124,7 @@ class _Told:
             said = f": {error}" if str(error) else ""
             return [f"  not written yet{said}{where}"]
         verdict = [*self._verdict(error), *self._forgotten(error)]
-        room = MAX_LINES - len(verdict) - 6
+        room = MAX_LINES - len(verdict) - 7
         picture = timeline(self._run.world.trace, width=WIDTH, max_rows=max(4, min(14, room - 2)))
         return [*picture, *([""] if picture else []), *verdict]
 
@@ -156,7 +157,8 @@ class _Told:
         return [line for f in frames[-2:] for line in f"at {place(f.filename, f.lineno or 0, f.name)}".splitlines()]
 
     def footer(self) -> list[str]:
-        return ["", f"  next      dojo hint {self._kata}"]
+        again = [f"  replay    -k {self._test} --schedule {self._run.token}"] if self._run.token else []
+        return ["", *again, f"  next      dojo hint {self._kata}"]
 
 
 _VERBATIM: dict[str, Any] = {"break_on_hyphens": False, "drop_whitespace": True, "replace_whitespace": False}

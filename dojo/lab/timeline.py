@@ -21,24 +21,35 @@ def timeline(trace: Trace, *, width: int = 100, max_rows: int = 14) -> list[str]
         return []
     columns = sorted(actors, key=lambda a: (a.letter != MAIN, a.letter)) if len(actors) <= MAX_COLUMNS else []
     room = (width - len(INDENT) - TIME_WIDTH) // max(1, len(columns))
-    rows = [_row(step, columns, room) for step in _collapsed(entries)]
+    steps = _collapsed(entries)
+    rows = [_row(step, columns, room) for step in steps]
     if len(rows) > max_rows:
-        head = max_rows // 3
-        hidden = len(rows) - max_rows + 1
-        rows = [
-            *rows[:head],
-            f"{INDENT}{'':{TIME_WIDTH}}… {hidden} more steps …",
-            *rows[-(max_rows - head - 1) :],
-        ]
+        rows = _elided(rows, [i for i, step in enumerate(steps) if "**" in _told(step)], max_rows)
     titles = "".join(f"{a.title:<{room}}" for a in columns) if columns else "who and what"
     return [f"{INDENT}{'time':<{TIME_WIDTH}}{titles}".rstrip(), *rows]
+
+
+def _elided(rows: list[str], telling: list[int], room: int) -> list[str]:
+    """The beginning, the end, and what tells most (faults) of a long history; the gaps are counted."""
+    telling = telling[:3]
+    head = room // 3
+    tail = max(1, room - head - 2 * len(telling) - 1)
+    kept = sorted({*range(head), *telling, *range(len(rows) - tail, len(rows))})
+    shown: list[str] = []
+    after = 0
+    for index in kept:
+        if index > after:
+            shown.append(f"{INDENT}{'':{TIME_WIDTH}}… {index - after} more step{'s' * (index - after > 1)} …")
+        shown.append(rows[index])
+        after = index + 1
+    return shown
 
 
 def _row(step: Step, columns: Sequence[Actor], room: int) -> str:
     what = _told(step)
     stamp = f"{INDENT}{step.time:<{TIME_WIDTH}.3f}"
     if not columns:
-        return f"{stamp}{step.actor.title}: {what}".rstrip()
+        return f"{stamp}{_cut(f'{step.actor.title}: {what}', room)}".rstrip()
     at = columns.index(step.actor)
     last = at == len(columns) - 1
     # A text may run over into the empty columns to its right; nothing else stands on this line.

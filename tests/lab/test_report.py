@@ -17,7 +17,7 @@ from dojo.lab.verdict import Failure, other_type, same
 
 def told(test, doc="Rule 3. Each vote counts once."):
     session = conduct(Experiment(test, {}, FakeBackend()))
-    return report(session, rule_of(doc), "tally", Path("tally.py"))
+    return report(session, rule_of(doc), "tally", Path("tally.py"), test.__name__)
 
 
 def test_a_pass_says_nothing():
@@ -165,7 +165,7 @@ def test_only_the_learners_own_lines_are_shown(tmp_path):
         await lab.process().read(redis)
 
     session = conduct(Experiment(fails, {}, FakeBackend(), learner))
-    text = report(session, rule_of("Rule 1. It reads."), "own_lines", file).rendered
+    text = report(session, rule_of("Rule 1. It reads."), "own_lines", file, "fails").rendered
     assert "raised    JSONDecodeError: Expecting property name" in text
     assert "at own_lines.py:4 in read" in text
     assert 'return json.loads(await redis.get("k"))' in text

@@ -185,7 +185,7 @@ def test_tokens_and_random_numbers_repeat(run):
     import uuid
 
     def draw(lab):
-        drawn.append((random.random(), secrets.token_hex(8), uuid.uuid4()))
+        drawn.append((random.random(), secrets.token_hex(8), uuid.uuid4(), uuid.uuid1()))
 
     drawn: list[object] = []
     state = random.getstate()

@@ -90,7 +90,7 @@ def test_the_imported_names_are_back_afterwards(learner):
 def test_a_hundred_repeats_give_the_same_bytes(learner, name, mark):
     def bytes_of_a_run():
         session, test = conducted(learner, name, mark)
-        told = report(session, rule_of(test.__doc__), "limiter", learner.path)
+        told = report(session, rule_of(test.__doc__), "limiter", learner.path, name)
         steps = [(s.actor.letter, s.time, s.text, repr(s.reply), s.note) for s in session.last.world.trace.entries]
         return repr((told, steps))
 

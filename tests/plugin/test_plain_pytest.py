@@ -122,7 +122,7 @@ def test_the_first_failure_is_shown_as_a_timeline_and_the_others_in_a_line(repos
     assert code == 1
     picture = textwrap.dedent("""\
         Rule 2  Two servers share one tally.                                                        tally.py
-          two votes at the same instant; run 3, replay with --schedule ABBA
+          two votes at the same instant; run 3
 
           time        caller                      server A                    server B
           3600.000                                GET n → None
@@ -135,6 +135,7 @@ def test_the_first_failure_is_shown_as_a_timeline_and_the_others_in_a_line(repos
           got       votes: 1
           trap      check-then-act     README.md#check-then-act
 
+          replay    -k test_race --schedule ABBA
           next      dojo hint tally
         """)
     assert picture in output
@@ -148,7 +149,7 @@ def test_the_first_failure_is_shown_as_a_timeline_and_the_others_in_a_line(repos
 def test_a_schedule_replays_one_run(repository):
     code, output = on(repository, RACY, "racy", "-k", "race", "--schedule", "ABBA", "-p", "no:logging")
     assert code == 1
-    assert "run 1, replay with --schedule ABBA" in output
+    assert "replay    -k test_race --schedule ABBA" in output
     assert output.count("voting") == 2
     code, output = on(repository, RACY, "racy", "-k", "race", "--schedule", "AABB")
     assert code == 0, output
@@ -192,10 +193,11 @@ def test_a_file_that_cannot_be_imported_is_one_clear_message(repository, case):
         ("--redis=redis://127.0.0.1:1/0", "cannot be reached"),
         ("--redis=postgres", "say fake, valkey, or a URL"),
         ("--impl=nowhere", "there is no nowhere"),
+        ("--schedule=ABBA", "add -k NAME (choose one of them: test_race, test_crash)"),
     ],
 )
 def test_a_wrong_option_fails_once_and_at_once(repository, option, message):
-    code, output = pytest_in(repository, "katas", option)
+    code, output = pytest_in(repository, "katas", "--impl=solutions", option)
     assert code == 4
     assert output.count(message) == 1
     assert "Traceback" not in output
