@@ -59,13 +59,13 @@ def solution_run(kata: Kata) -> RunResult:
 
 @functools.cache
 def mutant_runs(kata: Kata) -> dict[str, tuple[declared.Mutant, RunResult]]:
-    [results] = run_mutants([(kata, solution_run(kata))])
+    results = run_mutants(kata, solution_run(kata))
     return {mutant.name: (mutant, result) for mutant, result in results}
 
 
 @functools.cache
 def alternative_runs(kata: Kata) -> dict[str, tuple[declared.Alternative, RunResult]]:
-    [results] = run_alternatives([kata])
+    results = run_alternatives(kata)
     return {alternative.name: (alternative, result) for alternative, result in results}
 
 

@@ -51,10 +51,20 @@ def _progress(text: str) -> None:
 
 def _table(found: Sequence[Checked]) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False)
-    for heading in ("kata", "tests", "stub", "solution", "mutants", "by rule", "alternatives", "score", "CPU s"):
-        table.add_column(
-            heading, no_wrap=True, justify="left" if heading in ("kata", "solution", "by rule") else "right"
-        )
+    # The widest column comes last, so that a narrow terminal wraps only that one.
+    for heading in (
+        "kata",
+        "tests",
+        "stub",
+        "solution",
+        "mutants",
+        "alternatives",
+        "score",
+        "CPU s",
+        "mutants by rule",
+    ):
+        to_the_left = heading in ("kata", "solution", "mutants by rule")
+        table.add_column(heading, no_wrap=True, justify="left" if to_the_left else "right")
     for one in found:
         table.add_row(*_cells(one), style=None if one.done else "red")
     return table

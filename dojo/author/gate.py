@@ -12,7 +12,7 @@ from dojo.author.declared import Alternative, DeclarationError, Mutant
 from dojo.author.score import GOAL, Score, score
 from dojo.author.survivors import SurvivorsError
 from dojo.catalog import Kata
-from dojo.runner import Job, RunResult, run_many
+from dojo.runner import Job, RunnerError, RunResult, run_many, run_variants
 from dojo.stubs import StubError, is_pristine, stub_of
 
 
@@ -61,47 +61,40 @@ def run_solutions(katas: Sequence[Kata], *, redis: str = "fake") -> list[RunResu
     return run_many([Job.of(kata, kata.root / "solutions", redis=redis) for kata in katas])
 
 
-def run_mutants(solutions: Sequence[tuple[Kata, RunResult]]) -> list[list[tuple[Mutant, RunResult]]]:
-    """Each kata's mutants, on the tests of the rule that each declares, up to the one that rejects it.
+def run_mutants(kata: Kata, solution: RunResult) -> list[tuple[Mutant, RunResult]]:
+    """The kata's mutants, each on the tests of the rule that it declares, up to the one that rejects it.
 
     The solution's run says which tests those are. Each mutant runs as a copy that bears the learner's
     file name, so that its messages are what a learner with the same mistake would see.
-    Raises DeclarationError.
+    Raises DeclarationError, and RunnerError if the tests cannot be collected on the solution.
     """
-    plan = [(kata, mutant, solution) for kata, solution in solutions for mutant in declared.mutants(kata)]
+    mutants = declared.mutants(kata)
     with tempfile.TemporaryDirectory(prefix="dojo-mutants-") as directory:
         jobs = []
-        for number, (kata, mutant, solution) in enumerate(plan):
+        for number, mutant in enumerate(mutants):
             copy = Path(directory) / f"m{number}" / f"{kata.name}.py"
             copy.parent.mkdir()
             copy.write_bytes(mutant.path.read_bytes())
             its_tests = [test.name for test in solution.tests if test.rule == mutant.rule]
             jobs.append(Job.of(kata, copy, only=its_tests, stop_at_first=True))
-        results = run_many(jobs)
+        results = run_variants(kata.solution, jobs)
         # Where the rule's first failure names another trap, a later test may still name the declared one.
         again = [
             number
-            for number, (_, mutant, _) in enumerate(plan)
+            for number, mutant in enumerate(mutants)
             if results[number].status == "red" and verdicts.killing(mutant, results[number]) is None
         ]
-        for number, result in zip(
-            again, run_many([replace(jobs[number], stop_at_first=False) for number in again]), strict=True
-        ):
+        second = run_variants(kata.solution, [replace(jobs[number], stop_at_first=False) for number in again])
+        for number, result in zip(again, second, strict=True):
             results[number] = result
-    found: dict[str, list[tuple[Mutant, RunResult]]] = {kata.name: [] for kata, _ in solutions}
-    for (kata, mutant, _), result in zip(plan, results, strict=True):
-        found[kata.name].append((mutant, result))
-    return list(found.values())
+    return list(zip(mutants, results, strict=True))
 
 
-def run_alternatives(katas: Sequence[Kata]) -> list[list[tuple[Alternative, RunResult]]]:
-    """Each kata's alternatives, on all of its tests. Raises DeclarationError."""
-    plan = [(kata, alternative) for kata in katas for alternative in declared.alternatives(kata)]
-    results = iter(run_many([Job.of(kata, alternative.path) for kata, alternative in plan]))
-    found: dict[str, list[tuple[Alternative, RunResult]]] = {kata.name: [] for kata in katas}
-    for kata, alternative in plan:
-        found[kata.name].append((alternative, next(results)))
-    return list(found.values())
+def run_alternatives(kata: Kata) -> list[tuple[Alternative, RunResult]]:
+    """The kata's alternatives, on all of its tests. Raises DeclarationError."""
+    alternatives = declared.alternatives(kata)
+    results = run_many([Job.of(kata, alternative.path) for alternative in alternatives])
+    return list(zip(alternatives, results, strict=True))
 
 
 def score_complaints(result: Score) -> list[str]:
@@ -165,8 +158,8 @@ def _mutants(
 ) -> list[tuple[Mutant, RunResult]]:
     tell(f"{kata.name}: mutants")
     try:
-        [results] = run_mutants([(kata, solution)])
-    except DeclarationError as error:
+        results = run_mutants(kata, solution)
+    except (DeclarationError, RunnerError) as error:
         found.append(str(error))
         return []
     if len(results) < verdicts.MIN_MUTANTS:
@@ -179,7 +172,7 @@ def _mutants(
 def _alternatives(kata: Kata, found: list[str], tell: Callable[[str], None]) -> list[tuple[Alternative, RunResult]]:
     tell(f"{kata.name}: alternatives")
     try:
-        [results] = run_alternatives([kata])
+        results = run_alternatives(kata)
     except DeclarationError as error:
         found.append(str(error))
         return []

@@ -81,7 +81,8 @@ def main(update: bool) -> int:
     """Compares all messages with their files, or writes the files; returns 0 if nothing differs or all was written."""
     katas = [kata for kata in load().katas if kata.test_file.is_file() and kata.solution.is_file()]
     try:
-        runs = run_mutants(list(zip(katas, run_solutions(katas), strict=True)))
+        solutions = zip(katas, run_solutions(katas), strict=True)
+        runs = [run_mutants(kata, solution) for kata, solution in solutions]
     except (DeclarationError, RunnerError) as error:
         print(error, file=sys.stderr)
         return 3

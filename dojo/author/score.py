@@ -62,19 +62,15 @@ def score(kata: Kata, solution: RunResult, *, workers: int | None = None) -> Sco
     source = kata.solution.read_text(encoding="utf-8")
     found = mutations(source)
     explanations = survivors.read(kata)
-    # A mutation may well make a loop endless; twice a solution's second is generous for a run that ends.
-    limits = Limits(wall_seconds=30.0, cpu_seconds=max(2, math.ceil(4 * solution.cpu_seconds)))
-    quickest_first = sorted(solution.tests, key=lambda test: test.seconds)
+    # A mutation may well make a loop endless; three times the solution's time is generous for a run that ends.
+    limits = Limits(wall_seconds=60.0, cpu_seconds=max(1, math.ceil(3 * solution.cpu_seconds)))
+    quickest_first = [test.name for test in sorted(solution.tests, key=lambda test: test.seconds)]
     with tempfile.TemporaryDirectory(prefix="dojo-mutations-") as directory:
-        files = [_write(Path(directory), number, kata, m.apply(source)) for number, m in enumerate(found)]
-        job = Job.of(
-            kata,
-            kata.solution,
-            stop_at_first=True,
-            only=[test.name for test in quickest_first],
-            limits=limits,
-        )
-        results = run_variants(job, files, workers)
+        jobs = []
+        for number, mutation in enumerate(found):
+            path = _write(Path(directory), number, kata, mutation.apply(source))
+            jobs.append(Job.of(kata, path, stop_at_first=True, only=quickest_first, limits=limits))
+        results = run_variants(kata.solution, jobs, workers, any_order=True)
     return _judge(kata, source, list(zip(found, results, strict=True)), explanations)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from dojo.catalog import Kata
@@ -81,18 +80,21 @@ def run_many(
     return run_forked(jobs, workers, on_test)
 
 
-def run_variants(job: Job, files: Sequence[Path], workers: int | None = None) -> list[RunResult]:
-    """Runs the job's tests on each of many small variants of its implementation, in the files' order.
+def run_variants(
+    base: Path, jobs: Sequence[Job], workers: int | None = None, *, any_order: bool = False
+) -> list[RunResult]:
+    """Runs jobs that differ only in `impl`, `only`, `stop_at_first` and `limits`; results in the jobs' order.
 
-    Like `run_many` with the job's `impl` replaced, but the tests are collected only once, on the job's
-    own implementation. So each file must define the same names.
+    Like `run_many`, but the tests are collected only once, on the implementation `base`, so that a run
+    costs a fourth. With `any_order` each job's tests run in whatever order promises an early failure.
+    Raises RunnerError if the tests cannot be collected on `base`.
     """
-    if not files:
+    if not jobs:
         return []
     workers = max(1, workers or os.cpu_count() or 1)
     if not hasattr(os, "fork"):
-        return run_many([replace(job, impl=file) for file in files], workers)
+        return run_many(jobs, workers)
     from dojo.runner.variants import run_collected
 
     warm()
-    return run_collected(job, files, workers)
+    return run_collected(base.resolve(), jobs, workers, any_order)

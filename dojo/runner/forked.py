@@ -49,8 +49,16 @@ def run_forked(jobs: Sequence[Job], workers: int, on_test: OnTest | None = None)
     return supervise([Task(job, functools.partial(body, job)) for job in jobs], workers, on_test)
 
 
-def supervise(tasks: Sequence[Task], workers: int, on_test: OnTest | None = None) -> list[RunResult]:
-    """Forks a child for each task, at most `workers` at a time; the results are in the tasks' order."""
+def supervise(
+    tasks: Sequence[Task],
+    workers: int,
+    on_test: OnTest | None = None,
+    on_result: Callable[[RunResult], None] | None = None,
+) -> list[RunResult]:
+    """Forks a child for each task, at most `workers` at a time; the results are in the tasks' order.
+
+    `on_result` hears each result at once, before the next child is forked.
+    """
     waiting = deque(enumerate(tasks))
     running: dict[int, _Child] = {}
     results: dict[int, RunResult] = {}
@@ -75,6 +83,8 @@ def supervise(tasks: Sequence[Task], workers: int, on_test: OnTest | None = None
                         child.close()
                         results[index] = result
                         del running[index]
+                        if on_result is not None:
+                            on_result(result)
         finally:
             for child in running.values():
                 child.kill()

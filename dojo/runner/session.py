@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import process_time
 from typing import TYPE_CHECKING, Any
 
@@ -92,14 +92,18 @@ class Reporter:
         config.option.tbstyle = "native"
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        if not self._job.only:
+        self.choose(items, self._job.only)
+
+    def choose(self, items: list[pytest.Item], only: Sequence[str]) -> None:
+        """Leaves the named tests in the given order, or all of them if none is named."""
+        if not only:
             return
-        found = {_name(item.nodeid): item for item in items}
-        if unknown := [name for name in self._job.only if name not in found]:
+        found = {test_name(item.nodeid): item for item in items}
+        if unknown := [name for name in only if name not in found]:
             self._trouble(f"{self._job.test_file.name} has no test called {unknown[0]}. It has: {', '.join(found)}.")
             items[:] = []
         else:
-            items[:] = [found[name] for name in self._job.only]
+            items[:] = [found[name] for name in only]
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         from dojo.lab.report import rule_of
@@ -107,7 +111,7 @@ class Reporter:
         tests = []
         for item in session.items:
             rule = rule_of(getattr(getattr(item, "obj", None), "__doc__", None))
-            tests.append({"name": _name(item.nodeid), "rule": rule.number, "text": rule.text})
+            tests.append({"name": test_name(item.nodeid), "rule": rule.number, "text": rule.text})
         self.emit({"event": "collected", "tests": tests})
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -121,18 +125,19 @@ class Reporter:
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self._phases = {}
-        self.emit({"event": "start", "name": _name(nodeid)})
+        self.emit({"event": "start", "name": test_name(nodeid)})
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._phases[report.when or ""] = report
         if report.when == "teardown":
-            self.emit({"event": "test", "result": _result(_name(report.nodeid), self._phases)})
+            self.emit({"event": "test", "result": _result(test_name(report.nodeid), self._phases)})
 
     def _trouble(self, message: str) -> None:
         self.emit({"event": "trouble", "message": message[:MAX_MESSAGE]})
 
 
-def _name(nodeid: str) -> str:
+def test_name(nodeid: str) -> str:
+    """A test's name within its file."""
     return nodeid.partition("::")[2]
 
 

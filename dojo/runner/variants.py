@@ -1,11 +1,12 @@
-"""Many variants of one implementation against tests that are collected once.
+"""Many implementations of one kata against tests that are collected once.
 
-A mutation score runs the same tests on hundreds of nearly equal files, and most of each run would be
-pytest collecting. So a host process collects, and forks a child for each variant from there.
+Mutants and mutations run the same tests on hundreds of similar files, and most of each run would be
+pytest collecting. So a host process collects, and forks a child for each implementation from there.
 """
 
 from __future__ import annotations
 
+import ast
 import functools
 import gc
 import json
@@ -13,10 +14,12 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import FrameType, ModuleType
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -25,20 +28,28 @@ from dojo.runner.forked import Task, above_standard_streams, be_the_child, fork,
 from dojo.runner.fresh import forget_parent
 from dojo.runner.journal import read_printed
 from dojo.runner.results import Job, RunnerError, RunResult
-from dojo.runner.session import Reporter, Write, emitter, finish, pytest_main
+from dojo.runner.session import Reporter, Write, emitter, finish, pytest_main, test_name
+
+if TYPE_CHECKING:
+    from dojo.plugin import Bench
 
 
-def run_collected(job: Job, files: Sequence[Path], workers: int) -> list[RunResult]:
-    """The results of the job's tests on each file, in the files' order.
+def run_collected(base: Path, jobs: Sequence[Job], workers: int, any_order: bool) -> list[RunResult]:
+    """The jobs' results in their order; the tests are collected on `base`.
 
-    Raises RunnerError if the tests cannot be collected on the job's own implementation.
+    With `any_order` what rejected the last implementation is tried first on the next one, which usually
+    differs from the solution in the same function; then only the verdicts are the same in each run.
+    Raises RunnerError if the tests cannot be collected.
     """
+    if len({(job.kata, job.root, job.test_file, job.redis, job.schedule) for job in jobs}) != 1:
+        raise RunnerError("variants must be of one kata, on one server and schedule. Use run_many for others.")
     reader, writer = above_standard_streams(os.pipe())
     with tempfile.TemporaryFile() as output, open(reader, "rb") as answer:
         pid = fork()
         if pid == 0:
             answer.close()
-            be_the_child(functools.partial(_host, job, files, workers, writer), None, writer, output.fileno())
+            host = functools.partial(_host, base, jobs, workers, any_order, writer)
+            be_the_child(host, None, writer, output.fileno())
         os.close(writer)
         try:
             text = answer.read()
@@ -52,33 +63,39 @@ def run_collected(job: Job, files: Sequence[Path], workers: int) -> list[RunResu
         return [RunResult.from_json(result) for result in json.loads(text)]
     except ValueError as error:
         raise RunnerError(
-            f"the tests of {job.kata} cannot be collected on {job.impl}: run them there first.\n{printed}"
+            f"the tests of {jobs[0].kata} cannot be collected on {base}: run them there first.\n{printed}"
         ) from error
 
 
-def _host(job: Job, files: Sequence[Path], workers: int, writer: int, write: Write) -> int:
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
-    forget_parent(job.root, job.kata)
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
-    fan = _Fan(job, files, workers, writer)
-    code = pytest_main(job, [fan.reporter, fan])
+def _host(base: Path, jobs: Sequence[Job], workers: int, any_order: bool, writer: int, write: Write) -> int:
+    forget_parent(jobs[0].root, jobs[0].kata)
+    signal.signal(signal.SIGTERM, _leave)
+    fan = _Fan(base, jobs, workers, any_order, writer)
+    code = pytest_main(replace(jobs[0], impl=base, stop_at_first=False), [fan.reporter, fan])
     if fan.results is None:
-        print(*(record["message"] for record in fan.collected if record["event"] == "trouble"), sep="\n")
+        print(*(record["message"] for record in fan.records if record["event"] == "trouble"), sep="\n")
         return code
     write(json.dumps([result.to_json() for result in fan.results]).encode())
     return 0
 
 
-class _Fan:
-    """A pytest plugin that runs the collected tests once per file, each time in a child."""
+def _leave(number: int, frame: FrameType | None) -> None:
+    sys.exit(1)
 
-    def __init__(self, job: Job, files: Sequence[Path], workers: int, writer: int) -> None:
-        self._jobs = [replace(job, impl=file) for file in files]
+
+class _Fan:
+    """A pytest plugin that runs the collected tests once per job, each time in a child."""
+
+    def __init__(self, base: Path, jobs: Sequence[Job], workers: int, any_order: bool, writer: int) -> None:
+        self._jobs = jobs
         self._workers = workers
+        self._any_order = any_order
         self._writer = writer
         self._in_child = False
-        self.collected: list[dict[str, Any]] = []
-        self.reporter = Reporter(job, self.collected.append)
+        self._rejecting: list[str] = []
+        """Tests that rejected an implementation, the latest first."""
+        self.records: list[dict[str, Any]] = []
+        self.reporter = Reporter(replace(jobs[0], impl=base, only=()), self.records.append)
         self.results: list[RunResult] | None = None
 
     @pytest.hookimpl(tryfirst=True)
@@ -88,31 +105,76 @@ class _Fan:
         if session.testsfailed or not session.items:
             return True
         gc.collect()
-        gc.freeze()
         tasks = [Task(job, functools.partial(self._run, session, job)) for job in self._jobs]
-        self.results = supervise(tasks, self._workers)
+        self.results = supervise(tasks, self._workers, on_result=self._learn)
         return True
+
+    def _learn(self, result: RunResult) -> None:
+        for test in result.failed[:1]:
+            self._rejecting = [test.name, *(name for name in self._rejecting if name != test.name)]
 
     def _run(self, session: pytest.Session, job: Job, write: Write) -> int:
         os.close(self._writer)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         self._in_child = True
         self.reporter.emit = emitter(write)
-        for record in self.collected:
-            self.reporter.emit(record)
-        # The plugin asks its bench where the implementation is when the first test runs, which is later;
-        # the test module has imported its names already, and gets those of the variant here.
-        from dojo.plugin import _BENCH
-
-        session.config.stash[_BENCH].tree = job.impl
         module = session.items[0].getparent(pytest.Module)
         assert module is not None
-        code = 0
-        with Learner(job.kata, job.impl, module.obj).fresh():
-            try:
-                session.config.hook.pytest_runtestloop(session=session)
-            except (session.Failed, session.Interrupted):
-                code = 1
-        code = code or int(session.testsfailed > 0)
+        try:
+            with _implemented_by(job, module.obj, session.config.stash[_bench_key()]):
+                code = self._run_tests(session, job)
+        except _Unfit as error:
+            self.reporter.emit({"event": "trouble", "message": str(error)})
+            code = pytest.ExitCode.INTERRUPTED
         finish(code, self.reporter.emit)
         return code
+
+    def _run_tests(self, session: pytest.Session, job: Job) -> int:
+        self.reporter.choose(session.items, job.only)
+        if self._any_order:
+            # What ends at all took milliseconds on the base; so the lab's short limit for endless loops will do.
+            session.config.stash[_bench_key()].endless.add(job.kata)
+            latest = {name: place for place, name in enumerate(self._rejecting)}
+            session.items.sort(key=lambda item: latest.get(test_name(item.nodeid), len(latest)))
+        self.reporter.pytest_collection_finish(session)
+        session.config.option.maxfail = 1 if job.stop_at_first else 0
+        try:
+            session.config.hook.pytest_runtestloop(session=session)
+        except (session.Failed, session.Interrupted):
+            return int(pytest.ExitCode.TESTS_FAILED)
+        return int(pytest.ExitCode.TESTS_FAILED if session.testsfailed else pytest.ExitCode.OK)
+
+
+class _Unfit(Exception):
+    """An implementation that the test module could not have imported."""
+
+
+def _bench_key() -> pytest.StashKey[Bench]:
+    from dojo.plugin import _BENCH  # the session's own copy of the plugin, which was imported after the fork
+
+    return _BENCH
+
+
+@contextmanager
+def _implemented_by(job: Job, tests: ModuleType, bench: Bench) -> Iterator[None]:
+    """What the test module has imported from the base is the job's implementation's, from now on."""
+    bench.tree = job.impl  # read when the first test runs, which is later
+    learner = Learner(job.kata, job.impl, tests)
+    try:
+        there = learner.load()
+    except BaseException as error:  # whatever it is, nothing can be tested
+        raise _Unfit(f"{job.impl.name} cannot be imported: {type(error).__name__}: {error}") from error
+    if missing := [name for name in _imported(job) if not hasattr(there, name)]:
+        raise _Unfit(f"{job.impl.name} does not define {', '.join(missing)}, which the tests import.")
+    with learner.fresh():
+        yield
+
+
+def _imported(job: Job) -> list[str]:
+    """The names that the test file imports from the kata's module."""
+    return [
+        alias.name
+        for node in ast.walk(ast.parse(job.test_file.read_bytes()))
+        if isinstance(node, ast.ImportFrom) and node.module == job.kata and not node.level
+        for alias in node.names
+    ]
