@@ -6,6 +6,7 @@ Consumer Acknowledgements). Nothing here is gated; `celery_transport` makes each
 
 from __future__ import annotations
 
+import ast
 import copy
 import heapq
 import itertools
@@ -307,12 +308,15 @@ def _circles(deaths: list[dict[str, Any]], target: str) -> bool:
 
 
 def label(raw: Mapping[str, Any]) -> str:
-    """A message as a timeline shows it: ``charge(7)``."""
+    """A message as a timeline shows it: ``charge(7, currency='EUR')``."""
     headers = raw.get("headers") or {}
     if "task" not in headers:
         return "a message without a task"
-    arguments = [str(headers.get("argsrepr") or "()").removeprefix("(").removesuffix(")").removesuffix(",")]
-    if (named := str(headers.get("kwargsrepr") or "{}")) != "{}":
-        arguments.append(f"**{named}")
+    arguments = [str(headers.get("argsrepr") or "()").strip("()[]").removesuffix(",")]
+    try:
+        named = ast.literal_eval(str(headers.get("kwargsrepr") or "{}"))
+        arguments += [f"{name}={value!r}" for name, value in named.items()]
+    except (ValueError, SyntaxError):  # Celery shortens long ones, and then they are no longer Python
+        arguments.append("…")
     retry = f" retry {headers['retries']}" if headers.get("retries") else ""
     return f"{headers['task'].rpartition('.')[2]}({', '.join(a for a in arguments if a)}){retry}"

@@ -172,6 +172,5 @@ class Transport(virtual.Transport):
 def _delay(message: Raw, world: World) -> str:
     """When the task is due, if not at once."""
     eta = (message.get("headers") or {}).get("eta")
-    if eta is None:
-        return ""
-    return f", due in {datetime.fromisoformat(eta).timestamp() - world.clock.wall_ns / NS:g} s"
+    wait = 0.0 if eta is None else datetime.fromisoformat(eta).timestamp() - world.clock.wall_ns / NS
+    return f", due in {wait:g} s" if wait > 0 else ""

@@ -93,7 +93,7 @@ class Queues:
         if queue in self._down:
             raise _lost(f"queue {queue} takes no messages")
         self.ready(queue).append(_Message(next(self._seq), id, body, headers, self._after(delay)))
-        return "confirmed"
+        return "OK"
 
     def take(self, queue: str, client: Broker) -> Delivery | None:
         now = self.world.clock.elapsed_ns

@@ -96,11 +96,13 @@ def test_max_attempts_counts_the_first_delivery(lab):
 
 def test_what_can_never_succeed_is_dead_at_once(lab):
     """Rule 3. A message whose handler raises `Malformed` or `Rejected` is dead at its first delivery."""
-    for queue, error in (("malformed", Malformed("no JSON")), ("rejected", Rejected("no items"))):
+    late = type("TooLate", (Rejected,), {})("yesterday's")
+    for queue, error in (("malformed", Malformed("no JSON")), ("rejected", Rejected("no items")), ("rejected", late)):
         consumer = Consumer(lab)
         consumer.broker.publish(queue, b"{", id="m1")
         lab.expect(f"outcomes of {error!r}", consumer.all(queue, failing(error)), ["dead"], trap="hopeless-retry")
         lab.expect("reason", consumer.deaths(queue)[0].get("reason"), queue, trap="no-reason")
+        consumer.broker.ack(consumer.broker.get(f"{queue}.dlq"))
 
 
 def test_a_message_that_kills_its_consumers_dies_too(lab):
@@ -127,8 +129,7 @@ def test_healthy_messages_pass_a_failing_one(lab):
     for id in ("poison", "healthy"):
         orders.broker.publish("orders", id.encode(), id=id)
     outcome = orders.one("orders", failing(ValueError("no")))
-    lab.expect("seconds spent in `handle`", lab.now, 0.0, trap="head-of-line-blocking")
-    lab.expect("outcome", outcome, "retry", trap="wrong-outcome")
+    lab.expect("outcome, after seconds", (outcome, lab.now), ("retry", 0.0), trap="head-of-line-blocking")
     following = orders.broker.get("orders")
     lab.expect("delivered next", following and following.id, "healthy", trap="head-of-line-blocking")
     orders.router.handle(following, lambda body: None)
@@ -230,11 +231,11 @@ def test_a_dead_letter_queue_has_none_of_its_own(lab):
     lab.expect("the dead letter", consumer.places(), {"held": ["m1"]}, trap="self-loop")
     with lab.raises(ValueError, when='for suffix=""', trap="self-loop"):
         DeadLetterRouter(consumer.broker, suffix="")
-    other = Consumer(lab, suffix="/dead", max_attempts=1)
+    other = Consumer(lab, suffix=".d", max_attempts=1)
     other.broker.publish("bills.dlq", b"", id="m2")
-    with lab.no_error(expected='bills.dlq is a queue like any other for suffix="/dead"', trap="self-loop"):
+    with lab.no_error(expected='bills.dlq is a queue like any other for suffix=".d"', trap="self-loop"):
         other.all("bills.dlq", failing(OSError()))
-    lab.expect("replayed from bills.dlq/dead", other.router.replay("bills.dlq"), 1, trap="shared-dead-letters")
+    lab.expect("replayed from bills.dlq.d", other.router.replay("bills.dlq"), 1, trap="shared-dead-letters")
 
 
 def test_a_replayed_message_has_all_its_attempts_again(lab):
@@ -268,6 +269,7 @@ def test_a_replay_can_be_a_sample(lab):
     lab.expect("messages, by place", orders.places(), expected, trap="wrong-replay")
     moved = [orders.router.replay("orders", limit=0), orders.router.replay("orders")]
     lab.expect("moved with limit=0, then without", moved, [0, 1], trap="wrong-replay")
+    lab.expect("ready at once", getattr(orders.broker.get("orders"), "id", None), "m1", trap="wrong-delay")
 
 
 @sweep
@@ -338,7 +340,6 @@ def test_a_celery_task_that_keeps_failing_is_dead_lettered(lab):
     lab.expect("its id and body", (letter.id, letter.body), (sent.id, sent.body), trap="identity-lost")
     shop.celery.worker(shop.app).run()  # this one has no -Q, and consumes whatever it thinks it should
     lab.expect("executions, after a worker without -Q", len(shop.runs), 5, trap="executes-the-dead")
-    lab.expect("messages, by place", shop.places(), {"orders.dlq": [(7,)]}, trap="executes-the-dead")
 
 
 def test_a_hopeless_celery_task_is_executed_once(lab):
@@ -385,7 +386,6 @@ def test_a_celery_task_is_replayed_after_the_fix(lab):
     shop.answer = "charged order {}".format
     shop.work()
     lab.expect("results after the fix", shop.results, ["charged order 2", "charged order 1"], trap="wrong-replay")
-    lab.expect("messages, by place", shop.places(), {}, trap="wrong-replay")
 
 
 @sweep(actor="B")  # A is the worker

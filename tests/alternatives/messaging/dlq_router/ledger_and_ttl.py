@@ -65,7 +65,8 @@ class DeadLetterRouter:
         except Exception as error:  # noqa: BLE001
             self._error = error
             last = "failed" if attempt == self._max_attempts else "retry"
-            return {Malformed: "malformed", Rejected: "rejected"}.get(type(error), last)
+            hopeless = {Malformed: "malformed", Rejected: "rejected"}
+            return next((reason for kind, reason in hopeless.items() if isinstance(error, kind)), last)
         return "done"
 
     def _begin(self, delivery):
