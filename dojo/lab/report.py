@@ -157,7 +157,8 @@ class _Told:
         return [line for f in frames[-2:] for line in f"at {place(f.filename, f.lineno or 0, f.name)}".splitlines()]
 
     def footer(self) -> list[str]:
-        again = [f"  replay    -k {self._test} --schedule {self._run.token}"] if self._run.token else []
+        name = f'"{self._test}"' if "[" in self._test else self._test
+        again = [f"  replay    -k {name} --schedule {self._run.token}"] if self._run.token else []
         return ["", *again, f"  next      dojo hint {self._kata}"]
 
 
