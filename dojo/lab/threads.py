@@ -115,12 +115,16 @@ class ThreadGroup:
         for actor in self._actors.values():
             self._resume(actor)
         while any(a.outcome is None for a in self._actors.values()):
+            # Whoever is due goes on to its next gate first, as timers do in a loop: only then do all who could
+            # act at this instant stand before the scheduler.
+            if self._wake(self._world.clock.elapsed_ns):
+                continue
             step = self._world.scheduler.next_step()
             if step is not None:
                 self._world.release(step)
                 self._resume(self._actors[step.actor.letter])
             else:
-                self._wake_next()
+                self._pass_time()
         return {letter: a.outcome for letter, a in self._actors.items() if a.outcome is not None}
 
     # called from the actors' threads
@@ -201,20 +205,28 @@ class ThreadGroup:
                 f"is no server (a threading.Lock that another caller holds?)\n  {where}"
             )
 
-    def _wake_next(self) -> None:
-        sleeping = [a for a in self._actors.values() if a.wake_ns is not None and a.outcome is None]
-        if not sleeping:
+    def _sleeping(self) -> list[ThreadActor]:
+        return [a for a in self._actors.values() if a.wake_ns is not None and a.outcome is None]
+
+    def _pass_time(self) -> None:
+        """Move the clock to the next moment at which somebody wakes."""
+        wakes = [a.wake_ns for a in self._sleeping() if a.wake_ns is not None]
+        if not wakes:
             raise Deadlock("every caller waits for ever")
-        self._wakes += 1
-        if self._wakes > MAX_WAKES:
-            raise NeverFinishes(
-                f"never finishes: slept {MAX_WAKES:,} times in {self._world.clock.elapsed:,.0f} virtual seconds"
-            )
-        actor = min(sleeping, key=lambda a: (a.wake_ns, a.actor.letter))
-        assert actor.wake_ns is not None
-        self._world.clock.advance_ns(max(0, actor.wake_ns - self._world.clock.elapsed_ns))
-        actor.wake_ns = None
-        self._resume(actor)
+        self._world.clock.advance_ns(max(0, min(wakes) - self._world.clock.elapsed_ns))
+
+    def _wake(self, now_ns: int) -> bool:
+        """Let everybody who is due go on, one after the other; whether there was anybody."""
+        due = [a for a in self._sleeping() if a.wake_ns is not None and a.wake_ns <= now_ns]
+        for actor in due:
+            self._wakes += 1
+            if self._wakes > MAX_WAKES:
+                raise NeverFinishes(
+                    f"never finishes: slept {MAX_WAKES:,} times in {self._world.clock.elapsed:,.0f} virtual seconds"
+                )
+            actor.wake_ns = None
+            self._resume(actor)
+        return bool(due)
 
 
 def _computing(ident: int) -> bool:

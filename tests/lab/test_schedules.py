@@ -297,6 +297,35 @@ def test_a_sleeping_thread_lets_the_other_go_on(green):
     green(lease)
 
 
+def test_two_threads_that_wake_at_the_same_instant_race(run):
+    import time
+
+    @explore
+    def wake(lab):
+        def late(redis):
+            time.sleep(5)
+            time.sleep(0)
+            return sync_get_then_incr(redis)
+
+        admitted = lab.race_sync(*(functools.partial(late, lab.redis_sync()) for _ in range(2)))
+        lab.expect("admitted", sum(admitted), 1, trap="race")
+
+    assert run(wake).failed.token == "ABBA"
+
+
+def test_sleeping_nothing_for_ever_ends(run):
+    import time
+
+    def spin(lab):
+        def spins():
+            while True:
+                time.sleep(0)
+
+        lab.attempt_sync(spins)
+
+    assert isinstance(run(spin).failed.error, NeverFinishes)
+
+
 def test_a_lock_that_is_held_across_a_round_trip_is_named(run, monkeypatch):
     monkeypatch.setattr("dojo.lab.threads.BATON_PATIENCE_S", 0.2)
     lock = threading.Lock()
