@@ -283,7 +283,7 @@ def _deaths(queue: str, reason: str, raw: Raw, at: int) -> list[dict[str, Any]]:
             "count": 1,
             "reason": reason,
             "queue": queue,
-            "time": datetime.fromtimestamp(at / NS, UTC),
+            "time": datetime.fromtimestamp(at / NS, UTC).replace(tzinfo=None),  # as py-amqp decodes it
             "exchange": info["exchange"],
             "routing-keys": [info["routing_key"]],
         }

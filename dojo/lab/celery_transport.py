@@ -49,6 +49,23 @@ def _lost(message: str) -> Exception:
     return ConnectionResetError(message)
 
 
+class Fetched:
+    """What `basic_get` of an AMQP channel gives: a message that cannot settle itself.
+
+    kombu's virtual channels are kinder, and code that relies on it fails on RabbitMQ.
+    """
+
+    def __init__(self, message: Any) -> None:
+        self.message = message
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("ack", "reject", "requeue", "decode", "payload"):
+            raise AttributeError(
+                f"a message from basic_get has no {name!r}; get it by kombu.Queue(name)(channel).get()"
+            )
+        return getattr(self.message, name)
+
+
 class Channel(virtual.Channel):
     """One consumer's or producer's channel; when it goes, what it holds goes back to the queues."""
 
@@ -79,6 +96,13 @@ class Channel(virtual.Channel):
         if held is None:
             raise Empty
         return held.message.raw
+
+    def basic_get(self, queue: str, no_ack: bool = False, **options: Any) -> Fetched | None:
+        message = super().basic_get(queue, no_ack, **options)
+        return None if message is None else Fetched(message)
+
+    def message_to_python(self, raw_message: Any) -> Any:
+        return raw_message.message if isinstance(raw_message, Fetched) else super().message_to_python(raw_message)
 
     def basic_ack(self, delivery_tag: int, multiple: bool = False) -> None:
         self._settle(f"ACK {self._told(delivery_tag)}", lambda: self._broker.queues.ack(delivery_tag))

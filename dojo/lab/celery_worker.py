@@ -15,6 +15,7 @@ from billiard.exceptions import WorkerLostError
 from celery import Celery
 from celery.exceptions import Ignore, InvalidTaskError, Reject, Retry, TaskRevokedError
 from celery.worker.request import Request
+from kombu.entity import Queue
 from kombu.exceptions import ContentDisallowed, DecodeError
 from kombu.message import Message
 from kombu.serialization import prepare_accept_content
@@ -175,7 +176,7 @@ class Worker:
     def _get(self, queue: str) -> Message | None:
         while True:
             with contextlib.suppress(ConnectionError):  # a worker reconnects
-                message: Message | None = self._channel.basic_get(queue)
+                message: Message | None = Queue(queue)(self._channel).get()
                 return message
 
     def _accept(self, message: Message) -> Request | None:

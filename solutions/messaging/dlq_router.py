@@ -200,7 +200,6 @@ def dead_lettered_task(
     dead_letters = queue + SUFFIX
     work = Queue(
         queue,
-        routing_key=queue,
         queue_arguments={
             "x-dead-letter-exchange": "",
             "x-dead-letter-routing-key": dead_letters,
@@ -211,7 +210,7 @@ def dead_lettered_task(
         },
     )
     # Not among the app's queues, for a worker without -Q would consume it and execute the dead.
-    parked = Queue(dead_letters, routing_key=dead_letters)
+    parked = Queue(dead_letters)
     app.amqp.queues.add(work)
     app.conf.update(task_routes=[{name: {"queue": queue}}, *maybe_list(app.conf.task_routes or [])])
     with app.connection_for_write() as connection:
@@ -245,18 +244,16 @@ def replay_tasks(app: Celery, queue: str, *, limit: int | None = None) -> int:
     """
     moved = 0
     with app.connection_for_write() as connection, app.producer_or_acquire() as producer:
-        channel = connection.default_channel
-        while moved != limit and (letter := channel.basic_get(queue + SUFFIX)) is not None:
+        parked = Queue(queue + SUFFIX)(connection.default_channel)
+        while moved != limit and (letter := parked.get()) is not None:
             headers = {**letter.headers, "retries": 0, REPLAYS: letter.headers.get(REPLAYS, 0) + 1}
             kept = {k: letter.properties.get(k) for k in ("correlation_id", "reply_to", "priority")}
             producer.publish(
                 letter.body,
-                exchange="",
                 routing_key=queue,
                 headers=headers,
                 content_type=letter.content_type,
                 content_encoding=letter.content_encoding,
-                retry=True,
                 **{k: value for k, value in kept.items() if value is not None},
             )
             letter.ack()

@@ -132,7 +132,7 @@ def replay_tasks(app, queue, *, limit=None):
     moved = 0
     with app.connection_for_read() as connection:
         while moved != limit:
-            letter = connection.default_channel.basic_get(queue + SUFFIX)
+            letter = Queue(queue + SUFFIX)(connection.default_channel).get()
             if letter is None:
                 break
             args, kwargs, _ = letter.payload

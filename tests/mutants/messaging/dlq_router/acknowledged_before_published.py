@@ -121,8 +121,8 @@ def dead_lettered_task(app, name, handler, *, queue, max_attempts=3, retry_delay
 def replay_tasks(app, queue, *, limit=None):
     moved = 0
     with app.connection_for_write() as connection, app.producer_or_acquire() as producer:
-        channel = connection.default_channel
-        while moved != limit and (letter := channel.basic_get(queue + SUFFIX)) is not None:
+        parked = Queue(queue + SUFFIX)(connection.default_channel)
+        while moved != limit and (letter := parked.get()) is not None:
             headers = {**letter.headers, "retries": 0, REPLAYS: letter.headers.get(REPLAYS, 0) + 1}
             kept = {k: letter.properties.get(k) for k in ("correlation_id", "reply_to", "priority")}
             producer.publish(
