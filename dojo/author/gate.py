@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -61,14 +61,17 @@ def run_solutions(katas: Sequence[Kata], *, redis: str = "fake") -> list[RunResu
     return run_many([Job.of(kata, kata.root / "solutions", redis=redis) for kata in katas])
 
 
-def run_mutants(kata: Kata, solution: RunResult) -> list[tuple[Mutant, RunResult]]:
-    """The kata's mutants, each on the tests of the rule that it declares, up to the one that rejects it.
+def run_mutants(
+    kata: Kata, solution: RunResult, names: Collection[str] | None = None
+) -> list[tuple[Mutant, RunResult]]:
+    """The kata's mutants, or the named ones, on the tests of the rule that each declares.
 
-    The solution's run says which tests those are. Each mutant runs as a copy that bears the learner's
-    file name, so that its messages are what a learner with the same mistake would see.
-    Raises DeclarationError, and RunnerError if the tests cannot be collected on the solution.
+    Each runs up to the test that rejects it. The solution's run says which tests are whose. Each mutant
+    runs as a copy that bears the learner's file name, so that its messages are what a learner with the
+    same mistake would see. Raises DeclarationError, and RunnerError if the tests cannot be collected on
+    the solution.
     """
-    mutants = declared.mutants(kata)
+    mutants = [mutant for mutant in declared.mutants(kata) if names is None or mutant.name in names]
     with tempfile.TemporaryDirectory(prefix="dojo-mutants-") as directory:
         jobs = []
         for number, mutant in enumerate(mutants):

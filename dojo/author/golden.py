@@ -7,10 +7,12 @@ failure of the rule that the mutant declares.
 from __future__ import annotations
 
 import difflib
+import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dojo.author import verdicts
@@ -45,14 +47,52 @@ def directory(kata: Kata) -> Path:
 
 
 def goldens(kata: Kata, results: Iterable[tuple[Mutant, RunResult]]) -> tuple[Golden, ...]:
-    """The messages of those mutants that die as they declare; the others are not worth keeping."""
-    found = []
-    for mutant, result in results:
-        test = verdicts.killing(mutant, result)
-        if test is not None:
-            text = "\n".join(line.rstrip() for line in test.message.strip("\n").splitlines())
-            found.append(Golden(mutant.name, directory(kata) / f"{mutant.name}.txt", text + "\n"))
+    """The messages of those mutants that die as they declare; the others are not worth keeping.
+
+    A mistake may show its interpreter's hash seed, such as `hash(key)` in a key. So a message that differs
+    from its file is made again under seed 0, and that one counts.
+    """
+    found = [
+        Golden(mutant.name, directory(kata) / f"{mutant.name}.txt", _trimmed(test.message))
+        for mutant, result in results
+        if (test := verdicts.killing(mutant, result)) is not None
+    ]
+    differing = [golden.mutant for golden in found if golden.difference()]
+    if differing and os.environ.get("PYTHONHASHSEED") != "0":
+        seeded = _under_seed_0(kata, differing)
+        found = [replace(golden, message=seeded.get(golden.mutant, golden.message)) for golden in found]
     return tuple(found)
+
+
+def _trimmed(message: str) -> str:
+    return "\n".join(line.rstrip() for line in message.strip("\n").splitlines()) + "\n"
+
+
+def _under_seed_0(kata: Kata, names: Sequence[str]) -> dict[str, str]:
+    """The messages of the named mutants in a new interpreter, by mutant."""
+    package = Path(__file__).resolve().parents[2]
+    path = os.pathsep.join([str(package), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        [sys.executable, "-m", "dojo.author.golden", kata.name, *names],
+        cwd=kata.root,
+        env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": path},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise RunnerError(f"the mutants of {kata.name} cannot be run under hash seed 0:\n{done.stderr.strip()}")
+    messages: dict[str, str] = json.loads(done.stdout)
+    return messages
+
+
+def _print_messages(name: str, mutants: Sequence[str]) -> None:
+    """What `_under_seed_0` reads."""
+    kata = load().find(name)
+    [solution] = run_solutions([kata])
+    found = goldens(kata, run_mutants(kata, solution, mutants))
+    print(json.dumps({golden.mutant: golden.message for golden in found}))
 
 
 def complaints(golden: Golden) -> list[str]:
@@ -117,3 +157,7 @@ def _update(kata: Kata, results: Sequence[tuple[Mutant, RunResult]]) -> int:
             wrong += 1
             print(f"  {complaint}")
     return wrong
+
+
+if __name__ == "__main__":
+    _print_messages(sys.argv[1], sys.argv[2:])

@@ -279,3 +279,19 @@ def test_golden_messages_are_written_compared_and_cleaned_up(kata, capsys, monke
     assert "zero_allowed.txt: its mutant is gone" in printed
     assert golden.main(True) == 0
     assert golden.main(False) == 0
+
+
+def test_a_message_that_shows_the_hash_seed_is_made_under_seed_0(kata, monkeypatch):
+    monkeypatch.chdir(kata.root)
+    for path in kata.mutants.glob("*.py"):
+        path.unlink()
+    text = SOLUTION.replace("return self.count\n", "return hash(str(self.count))\n")
+    write(kata.mutants / "hashed.py", mutant_text("off-by-one", 1, text))
+    monkeypatch.delenv("PYTHONHASHSEED", raising=False)
+    assert golden.main(True) == 0
+    seen = (golden.directory(kata) / "hashed.txt").read_text(encoding="utf-8")
+    assert golden.main(False) == 0
+    monkeypatch.setenv("PYTHONHASHSEED", "7")  # for interpreters to come; this one keeps its own
+    assert golden.main(False) == 0
+    assert golden.main(True) == 0
+    assert (golden.directory(kata) / "hashed.txt").read_text(encoding="utf-8") == seen
