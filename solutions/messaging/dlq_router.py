@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 
 from celery import Celery, Task
 from celery.exceptions import Reject
-from kombu.entity import Queue
+from kombu.entity import Exchange, Queue
 from kombu.utils.functional import maybe_list
 
 SUFFIX = ".dlq"
@@ -200,6 +200,10 @@ def dead_lettered_task(
     dead_letters = queue + SUFFIX
     work = Queue(
         queue,
+        # Through a topic exchange Celery has RabbitMQ hold the retries back (native delayed delivery); otherwise they
+        # would wait in the worker's memory, and with quorum queues in the way of other tasks.
+        Exchange(queue, type="topic"),
+        routing_key=queue,
         queue_arguments={
             "x-dead-letter-exchange": "",
             "x-dead-letter-routing-key": dead_letters,
