@@ -36,6 +36,9 @@ MAX_TASKS = 1_000
 """Executions in one `run`; a message that always comes back ends here."""
 
 
+NO_TIME_LIMITS = "time limits are not simulated: leave (task_)time_limit and (task_)soft_time_limit unset"
+
+
 class Worker:
     """One worker that executes one task at a time, with a prefetch of one.
 
@@ -48,6 +51,8 @@ class Worker:
 
     def __init__(self, broker: Broker, app: Celery, queues: Sequence[str] | None, pool: Pool, name: str | None) -> None:
         app.finalize()
+        if app.conf.task_time_limit or app.conf.task_soft_time_limit:
+            raise LabError(NO_TIME_LIMITS)
         self._broker = broker
         self._world = broker.world
         self._app = app
@@ -226,7 +231,7 @@ class Worker:
     ) -> None:
         """Execute a task; the callbacks are the request's."""
         if timeout is not None or soft_timeout is not None:
-            raise LabError("time limits are not simulated: leave task_time_limit and task_soft_time_limit unset")
+            raise LabError(NO_TIME_LIMITS)
         accept_callback(1, time.monotonic())
 
         def execute() -> Any:

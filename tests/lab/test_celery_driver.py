@@ -43,8 +43,7 @@ def test_retries_follow_their_countdowns(green: Any) -> None:
 
 def test_autoretry_works_too(green: Any) -> None:
     def test(lab: Any) -> None:
-        celery = lab.celery()
-        app = celery.app()
+        app = lab.celery().app()
         ran = []
 
         @app.task(autoretry_for=(OSError,), retry_backoff=1, retry_jitter=False, max_retries=2)
@@ -53,7 +52,7 @@ def test_autoretry_works_too(green: Any) -> None:
             raise OSError("down")
 
         fetch.delay()
-        celery.worker(app).run()
+        lab.celery().worker(app).run()
         assert ran == [0.0, 1.0, 3.0]
 
     green(test)
@@ -191,8 +190,7 @@ def test_an_expired_task_is_discarded(green: Any) -> None:
         time.sleep(6)
         charge.apply_async(("until it was due",), countdown=10, expires=5)
         charge.apply_async(("not at all",), countdown=4, expires=5)
-        worker = celery.worker(app)
-        worker.run()
+        celery.worker(app).run()
         assert ran == ["not at all"]
         assert celery.depth("celery") == len(celery.unacked("celery")) == 0
 
@@ -227,14 +225,13 @@ def test_a_lost_confirmation_publishes_twice(green: Any) -> None:
 
     @sweep(kinds=("lost-request", "lost-reply"))
     def test(lab: Any) -> None:
-        celery = lab.celery()
-        app = celery.app()
+        app = lab.celery().app()
 
         @app.task
         def charge() -> None: ...
 
         assert lab.attempt_sync(charge.delay).ok
-        copies.append(celery.depth("celery"))
+        copies.append(lab.celery().depth("celery"))
 
     green(test)
     assert copies == [1, 1, 2]
@@ -268,14 +265,12 @@ def test_what_is_not_simulated_is_refused(run: Any) -> None:
         lab.celery().worker(lab.celery().app(task_queues=[queue]))
 
     def limited(lab: Any) -> None:
-        celery = lab.celery()
-        app = celery.app(task_time_limit=5)
+        lab.celery().worker(lab.celery().app(task_time_limit=5))
 
-        @app.task
-        def charge() -> None: ...
-
-        charge.delay()
-        celery.worker(app).run()
+    def limited_once(lab: Any) -> None:
+        app = lab.celery().app()
+        app.task(name="test")(limited).apply_async((1,), time_limit=5)
+        lab.celery().worker(app).run()
 
     def capped(lab: Any) -> None:
         use(lab, Queue("q", queue_arguments={"x-max-length": 5}))
@@ -292,6 +287,7 @@ def test_what_is_not_simulated_is_refused(run: Any) -> None:
 
     for test, error, words in (
         (limited, LabError, "time limits are not simulated"),
+        (limited_once, LabError, "time limits are not simulated"),
         (capped, LabError, "x-max-length is not simulated"),
         (keyed, ChannelError, "no x-dead-letter-exchange"),
         (twice, ChannelError, "Declare a queue the same way everywhere"),
@@ -304,15 +300,14 @@ def test_what_is_not_simulated_is_refused(run: Any) -> None:
 
 def test_a_task_that_is_not_written_yet_is_told_as_such(run: Any) -> None:
     def test(lab: Any) -> None:
-        celery = lab.celery()
-        app = celery.app()
+        app = lab.celery().app()
 
         @app.task
         def charge() -> None:
             raise NotImplementedError("yet")
 
         charge.delay()
-        celery.worker(app).run()
+        lab.celery().worker(app).run()
 
     assert isinstance(run(test).failed.error, NotImplementedError)
 

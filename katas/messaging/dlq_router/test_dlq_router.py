@@ -327,7 +327,7 @@ class Shop:
 def test_a_celery_task_that_keeps_failing_is_dead_lettered(lab):
     """Rule 12. On Celery, a task is executed `max_attempts` times and then rejected into the dead-letter queue."""
     shop = Shop(lab, failing(OSError("provider is down")), max_attempts=5)
-    dead_lettered_task(shop.app, "mail", print, queue="mails").delay()
+    dead_lettered_task(shop.app, "mail", failing(None, times=0), queue="mails").delay(8)
     shop.charge.delay(7, currency="EUR")
     depths = {queue: shop.celery.depth(queue) for queue in ("orders", "mails")}
     lab.expect("messages of two tasks", depths, {"orders": 1, "mails": 1}, trap="undeclared-queue")
