@@ -21,17 +21,34 @@ _MONOTONIC_START_NS = 10_000 * NS
 """Away from zero: `if not self.last_seen` must not pass by accident at the first instant."""
 
 
-_REAL = time.monotonic, time.monotonic_ns, time.sleep
+_REAL_MONOTONIC, _REAL_MONOTONIC_NS, _REAL_SLEEP = time.monotonic, time.monotonic_ns, time.sleep
+_installed: list[tuple[Clock, Callable[[float], None]]] = []
+
+
+# What stands in for the functions of `time` while a world is installed. They ask for the present world at each call,
+# because a library that is imported inside a world may keep them for the rest of the process.
+
+
+def _monotonic() -> float:
+    return _installed[-1][0].monotonic() if _installed else _REAL_MONOTONIC()
+
+
+def _monotonic_ns() -> int:
+    return _installed[-1][0].monotonic_ns() if _installed else _REAL_MONOTONIC_NS()
+
+
+def _sleep(seconds: float) -> None:
+    (_installed[-1][1] if _installed else _REAL_SLEEP)(seconds)
 
 
 @contextlib.contextmanager
 def real_time() -> Iterator[None]:
-    """The interpreter's own clock again: for an import inside a world, since many a library keeps `time.sleep` itself.
+    """The interpreter's own functions again, for the lab's own late imports.
 
-    What it binds then would be this world's, for the rest of the process.
+    What a library keeps of them is then the same whether it was imported inside a world or long before.
     """
     virtual = time.monotonic, time.monotonic_ns, time.sleep
-    time.monotonic, time.monotonic_ns, time.sleep = _REAL
+    time.monotonic, time.monotonic_ns, time.sleep = _REAL_MONOTONIC, _REAL_MONOTONIC_NS, _REAL_SLEEP
     try:
         yield
     finally:
@@ -97,12 +114,14 @@ class Clock:
 
         ``perf_counter`` stays real, so that profilers and pytest's own durations still work.
         """
-        real = time.monotonic, time.monotonic_ns, time.sleep
+        before = time.monotonic, time.monotonic_ns, time.sleep
         with time_machine.travel(EPOCH_S, tick=False) as traveller:
             self._traveller = traveller
-            time.monotonic, time.monotonic_ns, time.sleep = self.monotonic, self.monotonic_ns, sleep  # type: ignore[assignment]
+            _installed.append((self, sleep))
+            time.monotonic, time.monotonic_ns, time.sleep = _monotonic, _monotonic_ns, _sleep  # type: ignore[assignment]
             try:
                 yield
             finally:
-                time.monotonic, time.monotonic_ns, time.sleep = real
+                time.monotonic, time.monotonic_ns, time.sleep = before
+                _installed.pop()
                 self._traveller = None

@@ -226,13 +226,15 @@ class Lab:
     ) -> FakePeer:
         """A WebSocket as the server holds it: ``healthy``, ``slow``, ``hung``, ``dead`` or ``dies-later``."""
         # Imported here, because importing the web framework would cost the katas that need none a tenth of a second.
-        from dojo.lab.fakes.peers import FakePeer, vanished
+        with real_time():
+            from dojo.lab.fakes.peers import FakePeer, vanished
 
         return FakePeer(self.world, name, kind, seconds, after, error or vanished, accepted)
 
     async def browser(self, name: str, app: Any, url: str) -> Browser:
         """A real WebSocket client (httpx-ws), connected to the ASGI application `app` at the path `url`."""
-        from dojo.lab.fakes.browsers import Browser
+        with real_time():
+            from dojo.lab.fakes.browsers import Browser
 
         browser = Browser(self.world, name)
         await browser.open(app, url)

@@ -130,6 +130,23 @@ def test_the_real_clocks_are_back_afterwards(run):
     assert abs(time.time() - datetime.datetime.now(datetime.UTC).timestamp()) < 60
 
 
+def test_what_a_library_keeps_of_time_serves_the_next_world_and_the_real_one(green):
+    kept = {}
+
+    def keeps(lab):
+        kept.update(sleep=time.sleep, monotonic=time.monotonic)
+
+    def uses(lab):
+        before = kept["monotonic"]()
+        kept["sleep"](7)
+        assert kept["monotonic"]() - before == lab.now == 7
+
+    green(keeps)
+    green(uses)
+    kept["sleep"](0)
+    assert kept["monotonic"]() == pytest.approx(time.monotonic(), abs=60)
+
+
 def test_waiting_for_ever_is_a_deadlock_that_says_so(run):
     async def waits(lab):
         await asyncio.Event().wait()
