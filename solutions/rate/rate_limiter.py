@@ -99,12 +99,12 @@ class RateLimiter:
         Args:
             redis: an asyncio client with its default `decode_responses=False`; it belongs to the caller.
             limit: units a window, at least 1.
-            window: seconds, at least 0.001, a whole number of milliseconds.
-            namespace: what is limited, such as "login"; any text.
+            window: seconds, at least 0.001 and finite, counted in whole microseconds.
+            namespace: what is limited, such as "login"; any text that UTF-8 can encode.
             on_outage: the answer while Redis cannot be reached.
 
         Raises:
-            ValueError: `limit`, `window` or `on_outage` is none of the above.
+            ValueError: `limit` or `window` is out of range, or `on_outage` is neither "open" nor "closed".
         """
         if limit < 1:
             raise ValueError(f"limit must be at least 1, not {limit}")

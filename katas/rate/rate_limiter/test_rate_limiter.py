@@ -75,7 +75,7 @@ async def test_a_unit_comes_back_after_exactly_one_window(lab, window, trap):
         lab.expect("two calls a window later, less a millisecond", await admitted(limiter, 2), [True, False], trap=trap)
 
 
-@settings(max_examples=12)
+@settings(max_examples=5)
 @example(gaps=[14, 14, 0, 15])
 @given(gaps=st.lists(st.integers(0, 20), min_size=1, max_size=16))
 async def test_no_span_of_one_window_admits_too_many(lab, gaps):
@@ -139,7 +139,7 @@ async def test_waiting_retry_after_admits(lab):
     lab.expect("(allowed, retry_after) when it is over", told, (True, 0.0), trap="vague-retry-after")
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(calls=st.lists(st.tuples(st.integers(0, 6), st.integers(1, 4)), min_size=1, max_size=10))
 async def test_any_history_is_counted_unit_by_unit(lab, calls):
     """Rule 6. Every field of every decision is right, whatever came before."""
@@ -241,7 +241,7 @@ async def test_a_server_that_stalls_bends_nothing(lab):
         lab.expect("B's unit of 10 s still counts at 65 s", await admitted(b, 1), [False], trap="stale-clock")
 
 
-@sweep
+@sweep(kinds=("died-after",))  # dying before a step leaves what dying after the one before it leaves
 async def test_a_crash_leaves_nothing_for_ever(lab):
     """Rule 10. Whatever crashes between two steps, every stored key has a TTL and the next hit waits for nobody."""
     limiter, another = (lab.process().RateLimiter(lab.redis(), limit=1, window=60) for _ in range(2))
@@ -304,7 +304,7 @@ async def test_a_defect_is_no_outage(lab):
         await limiter.hit("ann")
 
 
-@sweep
+@sweep(kinds=("lost-request", "lost-reply"))
 async def test_a_lost_reply_never_admits_too_many(lab):
     """Rule 12. With `closed`, no fault admits more than `limit`, and a lost hit spends at most its cost."""
     lab.scenario("limit 2, fail closed; A's call is struck, then B calls three times")
@@ -334,7 +334,7 @@ async def test_a_clock_stepped_back_bends_nothing(lab):
     lab.expect("a call that costs 2 admitted at 90.5 s", late.allowed, True, trap="step-back-locks-out")
 
 
-@settings(max_examples=12)
+@settings(max_examples=5)
 @example(calls=[(0, 0), (16, 0), (0, 0), (4, 2)])
 @given(calls=st.lists(st.tuples(st.integers(0, 20), st.sampled_from([0, 0, 0.5, 2, 3600])), min_size=1, max_size=12))
 async def test_no_step_back_bends_the_limit(lab, calls):
