@@ -51,7 +51,7 @@ class Broadcaster:
     overflow: what becomes of a message for a peer whose backlog is full.
     max_peers: peers that may be joined at the same time, in all rooms together; at least 1.
     close_timeout: seconds that closing one peer may take, more than 0.
-    encode: turns a message into the text that is sent; called once a broadcast.
+    encode: turns a message into the text that is sent; called once for each message.
 
     Raises ValueError for anything else.
     """

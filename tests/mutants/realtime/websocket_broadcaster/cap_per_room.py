@@ -1,6 +1,6 @@
 """The cap counts the peers of one room, and rooms are free.
 
-Trap: nobody-is-refused
+Trap: slots-miscounted
 Rule: 9
 """
 

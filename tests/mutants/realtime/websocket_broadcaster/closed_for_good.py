@@ -1,6 +1,6 @@
 """After `shutdown` every call raises, also those of handlers that are just ending.
 
-Trap: raises-after-shutdown
+Trap: life-after-shutdown
 Rule: 11
 """
 

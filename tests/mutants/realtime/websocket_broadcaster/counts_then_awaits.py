@@ -1,6 +1,6 @@
 """`join` greets the room between counting and adding: all who come at once find the same free slot.
 
-Trap: nobody-is-refused
+Trap: slots-miscounted
 Rule: 9
 """
 

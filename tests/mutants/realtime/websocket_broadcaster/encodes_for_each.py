@@ -1,6 +1,6 @@
 """Encodes the same message again for each peer.
 
-Trap: encoded-for-each-peer
+Trap: encoded-per-send
 Rule: 12
 """
 

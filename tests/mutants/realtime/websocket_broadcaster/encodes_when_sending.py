@@ -1,6 +1,6 @@
 """Queues the object and encodes it when its turn comes, when it has changed.
 
-Trap: encoded-late
+Trap: encoded-per-send
 Rule: 12
 """
 

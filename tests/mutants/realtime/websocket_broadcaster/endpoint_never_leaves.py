@@ -1,6 +1,6 @@
 """The endpoint ends without leaving; the next failed send will tell, if there is one.
 
-Trap: endpoint-forgets-to-leave
+Trap: endpoint-forgets-the-end
 Rule: 13
 """
 

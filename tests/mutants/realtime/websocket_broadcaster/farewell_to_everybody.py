@@ -1,6 +1,6 @@
 """The farewell goes to all rooms.
 
-Trap: told-to-the-wrong-ones
+Trap: wrong-audience
 Rule: 7
 """
 

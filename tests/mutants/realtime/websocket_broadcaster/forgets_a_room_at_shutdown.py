@@ -1,6 +1,6 @@
 """`shutdown` ends at the first peer that cannot be closed.
 
-Trap: shutdown-forgets
+Trap: no-close-code
 Rule: 11
 """
 

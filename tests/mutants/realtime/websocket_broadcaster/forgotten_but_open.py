@@ -1,6 +1,6 @@
 """Overflow removes the peer but leaves its socket open.
 
-Trap: overflow-does-not-disconnect
+Trap: no-close-code
 Rule: 5
 """
 

@@ -1,6 +1,6 @@
 """`gather` sends to all at once, but hands the first failure to whoever broadcasts.
 
-Trap: sender-pays-for-the-dead
+Trap: dead-peer-aborts-the-loop
 Rule: 2
 """
 

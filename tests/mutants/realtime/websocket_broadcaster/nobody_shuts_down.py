@@ -1,6 +1,6 @@
 """The application stops without telling the hub.
 
-Trap: endpoint-forgets-shutdown
+Trap: endpoint-forgets-the-end
 Rule: 14
 """
 

@@ -1,6 +1,6 @@
 """Raises for one peer too many, but leaves its socket open.
 
-Trap: refused-silently
+Trap: no-close-code
 Rule: 9
 """
 

@@ -1,7 +1,7 @@
 """`shutdown` waits with `asyncio.wait`, which does not stop what it waits for when it is cancelled itself.
 
-Trap: leaked-task
-Rule: 10
+Trap: unowned-task
+Rule: 11
 """
 
 from __future__ import annotations

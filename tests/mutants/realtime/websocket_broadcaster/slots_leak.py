@@ -1,6 +1,6 @@
 """Counts joins up and leaves down; who dies or overflows is forgotten by the count.
 
-Trap: slot-leaks
+Trap: slots-miscounted
 Rule: 9
 """
 

@@ -1,6 +1,6 @@
 """Nothing tells `join` that the hub is being shut down.
 
-Trap: joins-a-closing-hub
+Trap: life-after-shutdown
 Rule: 11
 """
 

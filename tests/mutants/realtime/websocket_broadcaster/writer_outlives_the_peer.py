@@ -1,6 +1,6 @@
 """`leave` forgets the peer but not its writer, which waits for the next message for ever.
 
-Trap: leaked-task
+Trap: unowned-task
 Rule: 10
 """
 
