@@ -73,7 +73,7 @@ def cached(
         ttl: seconds that an entry lives, fractions included; positive and finite.
         jitter: the share of `ttl` by which a lifetime may be cut, 0 ≤ jitter < 1. Each entry's lifetime is drawn anew,
             uniformly from [ttl * (1 - jitter), ttl] and rounded to the millisecond; it is never below 1 ms.
-        rng: where lifetimes are drawn from; None for the operating system's randomness.
+        rng: where lifetimes are drawn from; None for a source without a fixed seed.
         prefix: the start of every key. Two prefixes share nothing, so a new one is a cold cache.
 
     Raises:

@@ -136,7 +136,7 @@ async def test_what_cannot_be_stored_is_returned(lab, kind):
     }  # fmt: skip
     shop = Shop(lab, kind, values.get)
     for what in values:
-        with lab.no_error(expected=f"{what} reaches the caller", trap="result-lost"):
+        with lab.no_error(expected=f"the caller gets {what}", trap="result-lost"):
             answer = await shop.price(what)
         same = answer is values[what]
         lab.require(same, expected=f"the caller gets {what}", got=f"a {type(answer).__name__}", trap="result-lost")
@@ -293,15 +293,18 @@ async def test_no_key_lives_for_ever(lab, kind):
 async def test_one_call_has_one_entry_however_it_is_spelled(lab, kind):
     """Rule 11. Spellings of one call share an entry: positional, keyword, in any order, defaults given or not."""
     shop = Shop(lab, kind)
-    lab.scenario('price(item, currency="eur", *, vat=True): one call in seven spellings')
-    await shop.price("eur")
-    await shop.price("eur", "eur")
-    await shop.price("eur", "".join(["e", "u", "r"]))  # an equal string, but another object
-    await shop.price(item="eur")
-    await shop.price("eur", vat=True)
-    await shop.price(currency="eur", item="eur")
-    await shop.price(vat=True, currency="eur", item="eur")
-    lab.expect("runs of the function", shop.runs, 1, trap="spelling-splits-entries")
+    lab.scenario("price(item, currency='eur', *, vat=True) and find(**filters), each one call in several spellings")
+    spellings = [
+        "price('eur')", "price('eur', 'eur')", "price('eur', ''.join(['e', 'u', 'r']))", "price(item='eur')",
+        "price('eur', vat=True)", "price(currency='eur', item='eur')", "price(vat=True, currency='eur', item='eur')",
+    ]  # fmt: skip
+    for text in spellings:
+        await eval(text, {"price": shop.price})
+        due = f"{text} is answered from the entry of {spellings[0]}"
+        lab.require(shop.runs == 1, expected=due, got="the function ran again", trap="spelling-splits-entries")
+    find = cached(lab.redis_sync(), ttl=60)(lambda **filters: [*filters])
+    due, answers = "find(b=2, a=1) is answered from the entry of find(a=1, b=2)", [find(a=1, b=2), find(b=2, a=1)]
+    lab.require(answers[1] == ["a", "b"], expected=due, got="the function ran again", trap="spelling-splits-entries")
 
 
 def test_different_arguments_never_share_an_entry(lab):
@@ -313,18 +316,16 @@ def test_different_arguments_never_share_an_entry(lab):
         "find(\"a', 'b\")", "find('a', b=1)", "find('a', ('b', 1))", "find('a', 'b', 1)", "find('a', 'b=1')",
         "find('a', b='1')", "find(a=2, b=1)", "find(a=1, b=2)",
     ]  # fmt: skip
-    texts = iter(calls)
 
     def find(*words, **filters):
-        return next(texts, "a run of its own")
+        return text  # of the call that runs it
 
     find.__module__, find.__qualname__ = "shop", "find"
     names = {"find": cached(lab.redis_sync(), ttl=60)(find)}
-    lab.scenario("find(*words, **filters); the calls are all different, and each run answers with its call")
+    lab.scenario("find(*words, **filters); the calls are all different, and find answers with the call that runs it")
     for text in calls:
-        lab.expect(f"answer of {text}", eval(text, names), text, trap="keys-collide")
-    again = eval("find(b=2, a=1)", names)
-    lab.expect("answer of find(b=2, a=1)", again, "find(a=1, b=2)", trap="spelling-splits-entries")
+        got = eval(text, names)
+        lab.require(got == text, expected=f"{text} runs the function", got=f"the entry of {got}", trap="keys-collide")
 
 
 async def test_calls_that_overlap_get_their_own_answers(lab):
@@ -336,7 +337,7 @@ async def test_calls_that_overlap_get_their_own_answers(lab):
         return item
 
     answers = await lab.race(price("tea"), price("milk"), names=("asks for tea", "asks for milk"))
-    lab.expect("their answers", answers, ["tea", "milk"], trap="keys-collide")
+    lab.expect("answers of price('tea') and price('milk')", answers, ["tea", "milk"], trap="keys-collide")
 
 
 @both
@@ -350,7 +351,7 @@ async def test_different_functions_never_share_an_entry(lab, kind):
         "the same function under another prefix": {"prefix": "cache-v2"},
     }.items():
         second = Shop(lab, kind, lambda item: 2, **other)
-        lab.expect(f"price('tea') of {what}", await second.price("tea"), 2, trap="keys-collide")
+        lab.expect(f"price('tea') of {what} (shop.price says 3)", await second.price("tea"), 2, trap="keys-collide")
     lab.expect("price('tea') of the first function", await first.price("tea"), 3, trap="keys-collide")
 
 
@@ -381,8 +382,7 @@ async def test_a_failed_invalidate_raises(lab, kind):
 @both
 async def test_nonsense_is_refused_where_it_is_written(lab, kind):
     """Rule 15. A `ttl` or `jitter` out of range is a `ValueError` at decoration, not at the first call."""
-    nonsense = {"ttl": (0, -1, float("inf"), float("nan")), "jitter": (-0.1, 1, 1.5, float("nan"))}
-    for name, values in nonsense.items():
+    for name, values in {"ttl": (0, -1, float("inf"), float("nan")), "jitter": (-0.1, 1, 1.5, float("nan"))}.items():
         for value in values:
             with lab.raises(ValueError, when=f"when decorating with {name}={value}", trap="late-validation"):
                 Shop(lab, kind, **{name: value})
