@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import math
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +22,8 @@ from celery import Celery, Task
 
 #: None, bool, int, float, str, and lists and str-keyed dicts of these.
 JSON: TypeAlias = Any
+
+_TEN_YEARS = 315_360_000  # seconds; Redis refuses a TTL whose end does not fit into 64 bits of milliseconds
 
 # Store the result if the claim is still ours, or if it ran out and nobody took over; the record that then stands.
 _STORE = """
@@ -62,12 +63,12 @@ class IdempotentConsumer:
     `lease`: seconds that a claim is held. Choose it longer than the slowest handler: it is how long a message is
     blocked when its worker dies, and a handler that takes longer may run twice.
     `retention`: seconds that a result is kept once it is stored. Choose it longer than the broker may redeliver.
-    Both count to the millisecond. Raises ValueError unless 0.001 <= lease <= retention < infinity.
+    Both count to the millisecond. Raises ValueError unless 0.001 <= lease <= retention <= 315 360 000 (ten years).
     """
 
     def __init__(self, client: redis.Redis, *, namespace: str, lease: float, retention: float) -> None:
-        if not 0.001 <= lease <= retention < math.inf:
-            raise ValueError(f"need 0.001 <= lease <= retention < inf (seconds), not {lease=!r}, {retention=!r}")
+        if not 0.001 <= lease <= retention <= _TEN_YEARS:
+            raise ValueError(f"need 0.001 <= lease <= retention <= {_TEN_YEARS} s, not {lease=!r}, {retention=!r}")
         self._redis = client
         self._namespace = namespace
         self.lease = lease
@@ -89,12 +90,11 @@ class IdempotentConsumer:
         if found is not None and json.loads(found).get("owner") != owner:
             return _answer(found, message, payload)
         try:
-            result = handler(message)
+            record = json.dumps({"payload": payload, "result": handler(message)})
         except BaseException:  # SystemExit too: a deploy must not block the message for a whole lease
             with contextlib.suppress(redis.RedisError):  # the claim runs out anyway; the handler's error must be seen
                 self._redis.eval(_RELEASE, 1, key, claim)
             raise
-        record = json.dumps({"payload": payload, "result": result})
         stands = self._redis.eval(_STORE, 1, key, claim, record, self._retention_ms)
         # Even the first caller gets what was stored, so that it sees what every duplicate will see.
         return _answer(stands, message, payload)
@@ -125,7 +125,7 @@ def register_process_order(app: Celery, consumer: IdempotentConsumer, charge: Ch
     The task charges each order once and returns the charge, however often it is sent, redelivered, or killed together
     with its process. A delivery that finds the order in progress, or Redis or the gateway out of reach, is retried
     until it gets through. Raises PayloadMismatch for a known order id with another customer or amount.
-    (Celery user guide, "Tasks": acks_late, reject_on_worker_lost, max_retries.)
+    (Celery user guide, "Tasks".)
     """
 
     def process_order(self: Task, order_id: str, customer: str, amount: int) -> JSON:

@@ -6,7 +6,6 @@ Breaks: none
 
 import contextlib
 import json
-import math
 import secrets
 from dataclasses import dataclass
 
@@ -47,8 +46,8 @@ class Message:
 
 class IdempotentConsumer:
     def __init__(self, client, *, namespace, lease, retention):
-        if not (lease >= 0.001 and retention >= lease and math.isfinite(retention)):
-            raise ValueError("0.001 <= lease <= retention, both finite")
+        if not (lease >= 0.001 and retention >= lease and retention <= 315_360_000):
+            raise ValueError("0.001 <= lease <= retention <= ten years")
         self.client = client
         self.prefix = f"{len(namespace)}:{namespace}:"
         self.lease, self.retention = lease, retention

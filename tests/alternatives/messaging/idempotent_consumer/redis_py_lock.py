@@ -36,7 +36,7 @@ class Message:
 class IdempotentConsumer:
     def __init__(self, client, *, namespace, lease, retention):
         for seconds in (lease, retention):
-            if not 0.001 <= seconds < float("inf"):
+            if not 0.001 <= seconds <= 315_360_000:
                 raise ValueError(f"{seconds!r} is no duration")
         if retention < lease:
             raise ValueError("a result must not go before its claim")

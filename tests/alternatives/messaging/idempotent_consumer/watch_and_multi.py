@@ -6,7 +6,6 @@ Breaks: none
 
 import contextlib
 import json
-import math
 import uuid
 from dataclasses import dataclass
 
@@ -29,8 +28,8 @@ class Message:
 
 class IdempotentConsumer:
     def __init__(self, client, *, namespace, lease, retention):
-        if not 0.001 <= lease <= retention or math.isinf(retention):
-            raise ValueError("0.001 <= lease <= retention < infinity")
+        if not 0.001 <= lease <= retention <= 10 * 365 * 86_400:
+            raise ValueError("0.001 <= lease <= retention <= ten years")
         self.client, self.namespace = client, namespace
         self.lease, self.retention = lease, retention
 

@@ -7,7 +7,6 @@ Rule: 6
 import contextlib
 import hashlib
 import json
-import math
 import uuid
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -42,8 +41,8 @@ class Message:
 
 class IdempotentConsumer:
     def __init__(self, client, *, namespace, lease, retention):
-        if not 0.001 <= lease <= retention < math.inf:
-            raise ValueError(f"need 0.001 <= lease <= retention < inf, not {lease=!r}, {retention=!r}")
+        if not 0.001 <= lease <= retention <= 315_360_000:
+            raise ValueError(f"need 0.001 <= lease <= retention <= ten years, not {lease=!r}, {retention=!r}")
         self._redis = client
         self._namespace = namespace
         self.lease = lease

@@ -42,8 +42,8 @@ class Message:
 
 class IdempotentConsumer:
     def __init__(self, client, *, namespace, lease, retention):
-        if lease < 0.001 or retention < lease or retention == math.inf:
-            raise ValueError(f"need 0.001 <= lease <= retention < inf, not {lease=!r}, {retention=!r}")
+        if lease < 0.001 or retention < lease or retention > 315_360_000:
+            raise ValueError(f"need 0.001 <= lease <= retention <= ten years, not {lease=!r}, {retention=!r}")
         self._redis = client
         self._namespace = namespace
         self.lease = lease
