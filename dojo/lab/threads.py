@@ -11,6 +11,7 @@ import _thread
 import contextlib
 import contextvars
 import ctypes
+import os
 import sys
 import threading
 import time
@@ -64,6 +65,9 @@ class _Pool:
     def give_back(self, worker: _Worker) -> None:
         self._idle.append(worker)
 
+    def forget(self) -> None:
+        self._idle.clear()
+
 
 class _Worker:
     def __init__(self, pool: _Pool) -> None:
@@ -87,6 +91,9 @@ class _Worker:
 
 
 _POOL = _Pool()
+if hasattr(os, "register_at_fork"):
+    # A fork copies the list of parked threads, but not the threads: a job given to one of them would wait for ever.
+    os.register_at_fork(after_in_child=_POOL.forget)
 _CURRENT: contextvars.ContextVar[tuple[ThreadGroup, ThreadActor] | None] = contextvars.ContextVar(
     "dojo_thread_actor", default=None
 )

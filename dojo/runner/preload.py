@@ -28,8 +28,15 @@ _NEEDED = (
     "dojo.lab.imports",
     "dojo.lab.report",
 )
-# Libraries that only some alternatives use; a run imports them itself if they are missing here.
-_WELCOME = ("lupa.lua51", "httpx_ws", "limits", "limits.aio", "tenacity", "dojo.lab.properties")
+# What only some runs use, and what libraries import late, private modules among it: a run imports it itself
+# if it is missing here.
+_WELCOME = (
+    *("lupa.lua51", "httpx_ws", "limits", "limits.aio", "tenacity", "dojo.lab.properties"),
+    *("celery.app.amqp", "celery.app.events", "celery.backends.base", "celery.events.receiver"),
+    *("celery.loaders.app", "kombu.mixins", "kombu.simple", "dojo.lab.celery_driver"),
+    *("pydantic.v1.main", "pydantic.v1.schema", "anyio._backends._asyncio", "anyio.streams.tls"),
+    *("dojo.lab.fakes.peers", "dojo.lab.fakes.browsers", "pdb", "unittest.mock", "encodings.idna"),
+)
 
 _warm = False
 

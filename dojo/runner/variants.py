@@ -11,6 +11,7 @@ import functools
 import gc
 import json
 import os
+import select
 import signal
 import sys
 import tempfile
@@ -18,8 +19,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from types import FrameType, ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
@@ -33,6 +35,8 @@ from dojo.runner.session import Reporter, Write, emitter, finish, pytest_main, t
 if TYPE_CHECKING:
     from dojo.plugin import Bench
 
+_COLLECTING_S = 60.0
+
 
 def run_collected(base: Path, jobs: Sequence[Job], workers: int, any_order: bool) -> list[RunResult]:
     """The jobs' results in their order; the tests are collected on `base`.
@@ -43,8 +47,9 @@ def run_collected(base: Path, jobs: Sequence[Job], workers: int, any_order: bool
     """
     if len({(job.kata, job.root, job.test_file, job.redis, job.schedule) for job in jobs}) != 1:
         raise RunnerError("variants must be of one kata, on one server and schedule. Use run_many for others.")
+    patience = _COLLECTING_S + sum(job.limits.wall_seconds for job in jobs) / workers
     reader, writer = above_standard_streams(os.pipe())
-    with tempfile.TemporaryFile() as output, open(reader, "rb") as answer:
+    with tempfile.TemporaryFile() as output, open(reader, "rb", buffering=0) as answer:
         pid = fork()
         if pid == 0:
             answer.close()
@@ -52,7 +57,7 @@ def run_collected(base: Path, jobs: Sequence[Job], workers: int, any_order: bool
             be_the_child(host, None, writer, output.fileno())
         os.close(writer)
         try:
-            text = answer.read()
+            text = _read_all(answer, patience)
         except BaseException:
             os.kill(pid, signal.SIGTERM)  # it has children to end
             raise
@@ -65,6 +70,19 @@ def run_collected(base: Path, jobs: Sequence[Job], workers: int, any_order: bool
         raise RunnerError(
             f"the tests of {jobs[0].kata} cannot be collected on {base}: run them there first.\n{printed}"
         ) from error
+
+
+def _read_all(answer: IO[bytes], patience: float) -> bytes:
+    """Everything up to the end of the file. Raises RunnerError if it does not come within `patience` seconds."""
+    deadline = monotonic() + patience
+    parts: list[bytes] = []
+    while True:
+        ready, _, _ = select.select([answer], [], [], max(0.0, deadline - monotonic()))
+        if not ready:
+            raise RunnerError(f"no results after {patience:.0f} s: does importing the solution wait for something?")
+        parts.append(os.read(answer.fileno(), 1 << 20))
+        if not parts[-1]:
+            return b"".join(parts)
 
 
 def _host(base: Path, jobs: Sequence[Job], workers: int, any_order: bool, writer: int, write: Write) -> int:

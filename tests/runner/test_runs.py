@@ -325,6 +325,47 @@ def test_a_stray_process_neither_delays_nor_survives_the_run(kata, tmp_path):
     assert dead_within(5, int(note.read_text()))
 
 
+def test_threads_that_the_lab_has_parked_here_are_not_waited_for_in_a_run(kata):
+    write(
+        kata.test_file,
+        '''
+        from tally import add
+
+        def test_races(lab):
+            """Rule 1. Two callers each get their sum."""
+            sums = lab.race_sync(lambda: add(1, 2), lambda: add(3, 4))
+            lab.expect("sums", sums, [3, 7], trap="mixed-up")
+        ''',
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", _RACE_HERE_THEN_RUN, str(kata.root)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("dojo-actor\ngreen\n", "")
+
+
+_RACE_HERE_THEN_RUN = """
+import sys, threading
+from pathlib import Path
+from dojo.catalog import load
+from dojo.lab.threads import _POOL
+from dojo.runner import Limits, run
+
+parked = threading.Event()
+_POOL.submit(parked.set)
+parked.wait(10)
+while not _POOL._idle:
+    pass
+print(threading.enumerate()[-1].name)
+kata = load(Path(sys.argv[1])).find("tally")
+print(run(kata, kata.solution, limits=Limits(wall_seconds=10)).status)
+"""
+
+
 def test_the_parent_keeps_its_streams_and_modules(kata, capfd):
     print("before", flush=False)
     run(kata, implementation(kata.root, SOLUTION + "print('inside')"))
