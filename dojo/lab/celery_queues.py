@@ -34,6 +34,10 @@ SUPPORTED = (
     "x-queue-type",
 )
 
+WITHOUT_EFFECT = ("x-dead-letter-strategy", "x-overflow", "x-queue-leader-locator", "x-quorum-initial-group-size")
+"""Right on a cluster, and accepted here, where they change nothing: this broker is one node, no queue of it has a
+length limit, and what it dead-letters it never loses."""
+
 
 @dataclass(order=True)
 class Waiting:
@@ -94,8 +98,9 @@ class Queues:
     def declare(self, name: str, arguments: Mapping[str, Any] | None) -> None:
         """Create a queue. An existing one must have been declared with the same arguments."""
         arguments = dict(arguments or {})
-        if unknown := sorted(set(arguments) - set(SUPPORTED)):
-            raise LabError(f"queue {name!r}: {', '.join(unknown)} is not simulated; known: {', '.join(SUPPORTED)}")
+        if unknown := sorted(set(arguments) - {*SUPPORTED, *WITHOUT_EFFECT}):
+            known_ones = ", ".join((*SUPPORTED, *WITHOUT_EFFECT))
+            raise LabError(f"queue {name!r}: the lab does not simulate {', '.join(unknown)}, only {known_ones}")
         if "x-dead-letter-routing-key" in arguments and "x-dead-letter-exchange" not in arguments:
             raise ChannelError(
                 f"PRECONDITION_FAILED - queue {name!r} has a dead-letter routing key but no x-dead-letter-exchange "

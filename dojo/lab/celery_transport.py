@@ -11,6 +11,7 @@ from datetime import datetime
 from queue import Empty
 from typing import Any, TypeVar
 
+from amqp.protocol import queue_declare_ok_t
 from kombu.transport import virtual
 
 from dojo.lab.celery_queues import Queues, Raw, label
@@ -149,6 +150,12 @@ class Channel(virtual.Channel):
     def lookup(self, exchange: str, routing_key: str) -> list[str]:
         """The queues of a binding, in an order that no hash seed changes (kombu collects them in a set)."""
         return sorted(self._lookup(exchange, routing_key))
+
+    def queue_declare(self, queue: str | None = None, passive: bool = False, **options: Any) -> Any:
+        """A passive declaration asks whether a queue exists, and for nothing else."""
+        if passive and queue is not None and self._has_queue(queue):
+            return queue_declare_ok_t(queue, self._size(queue), 0)
+        return super().queue_declare(queue, passive, **options)
 
     def _new_queue(self, queue: str, **options: Any) -> None:
         self._broker.queues.declare(queue, options.get("arguments"))

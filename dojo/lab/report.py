@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dojo.lab.blame import learner_frames, place
-from dojo.lab.errors import Deadlock, ForgottenAwait, Stuck
+from dojo.lab.errors import Deadlock, ForgottenAwait, LabError, Stuck
 from dojo.lab.explore import Session
 from dojo.lab.timeline import timeline
 from dojo.lab.verdict import Failure, one_line
@@ -44,7 +44,7 @@ class Report:
     """``passed`` or ``failed``"""
     kind: str = ""
     """``failure`` (a rule is broken), ``error`` (the learner's exception), ``missing`` (not written yet),
-    ``deadlock``, ``never-finishes``, ``assert``"""
+    ``deadlock``, ``never-finishes``, ``assert``, ``lab`` (the lab cannot do what is asked)"""
     trap: str | None = None
     expected: str | None = None
     got: str | None = None
@@ -83,6 +83,8 @@ def kind_of(error: BaseException) -> str:
         return "failure"
     if isinstance(error, NotImplementedError):
         return "missing"
+    if isinstance(error, LabError):
+        return "lab"
     if isinstance(error, Deadlock):
         return "deadlock"
     if isinstance(error, Stuck):
@@ -142,6 +144,10 @@ class _Told:
             if error.__cause__ is not None:
                 lines += [f"            {line}" for line in self._own_lines(error.__cause__)]
             return [*lines, f"  trap      {error.trap}     README.md#{error.trap}"]
+        if isinstance(error, LabError):
+            limit = "this is a limit of the lab; it says nothing about the rule"
+            lines = [line for told in str(error).splitlines() for line in _hung("  lab       ", told)]
+            return [*lines, f"            {limit}", *(f"            {line}" for line in self._own_lines(error))]
         if isinstance(error, Stuck):
             return [f"  {line}" for line in str(error).splitlines()]
         if isinstance(error, AssertionError):

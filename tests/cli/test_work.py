@@ -23,7 +23,7 @@ def test_a_stub_fails_rule_by_rule(dojo: Run) -> None:
         "  ✗  1  The result is 1 more than the number.\n"
         "  ✗  2  A number below zero is refused.\n"
     )
-    assert "not written yet (add_one.py:" in result.out
+    assert "not written yet: add_one is yours to write" in result.out
     assert "0 of 2 rules hold" in result.out
 
 

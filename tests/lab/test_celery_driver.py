@@ -288,7 +288,7 @@ def test_what_is_not_simulated_is_refused(run: Any) -> None:
     for test, error, words in (
         (limited, LabError, "time limits are not simulated"),
         (limited_once, LabError, "time limits are not simulated"),
-        (capped, LabError, "x-max-length is not simulated"),
+        (capped, LabError, "does not simulate x-max-length"),
         (keyed, ChannelError, "no x-dead-letter-exchange"),
         (twice, ChannelError, "Declare a queue the same way everywhere"),
         (raced, LabError, 'pool="solo"'),

@@ -302,3 +302,20 @@ def test_the_same_run_gives_the_same_bytes(green: Any) -> None:
     green(test)
     green(test)
     assert told[0] == told[1]
+
+
+def test_a_passive_declaration_asks_and_declares_nothing(green):
+    def asks(lab):
+        celery = lab.celery()
+        app = celery.app()
+        arguments = {"x-queue-type": "quorum", "x-overflow": "reject-publish"}
+        with app.connection_for_write() as connection:
+            channel = connection.default_channel
+            channel.queue_declare("orders", arguments=arguments)
+            channel.queue_declare("orders", passive=True)
+            with pytest.raises(ChannelError, match="NOT_FOUND"):
+                channel.queue_declare("nowhere", passive=True)
+            with pytest.raises(ChannelError, match="NOT_FOUND"):
+                channel.queue_declare("nowhere", passive=True)
+
+    green(asks)
