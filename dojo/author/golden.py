@@ -46,22 +46,27 @@ def directory(kata: Kata) -> Path:
     return kata.root / "tests" / "golden" / kata.name
 
 
+def messages(kata: Kata, results: Iterable[tuple[Mutant, RunResult]]) -> tuple[Golden, ...]:
+    """The messages of those mutants that die as they declare, as these results have them."""
+    return tuple(
+        Golden(mutant.name, directory(kata) / f"{mutant.name}.txt", _trimmed(test.message))
+        for mutant, result in results
+        if (test := verdicts.killing(mutant, result)) is not None
+    )
+
+
 def goldens(kata: Kata, results: Iterable[tuple[Mutant, RunResult]]) -> tuple[Golden, ...]:
-    """The messages of those mutants that die as they declare; the others are not worth keeping.
+    """The same, whatever hash seed this interpreter has.
 
     A mistake may show its interpreter's hash seed, such as `hash(key)` in a key. So a message that differs
     from its file is made again under seed 0, and that one counts.
     """
-    found = [
-        Golden(mutant.name, directory(kata) / f"{mutant.name}.txt", _trimmed(test.message))
-        for mutant, result in results
-        if (test := verdicts.killing(mutant, result)) is not None
-    ]
+    found = messages(kata, results)
     differing = [golden.mutant for golden in found if golden.difference()]
     if differing and os.environ.get("PYTHONHASHSEED") != "0":
         seeded = _under_seed_0(kata, differing)
-        found = [replace(golden, message=seeded.get(golden.mutant, golden.message)) for golden in found]
-    return tuple(found)
+        found = tuple(replace(golden, message=seeded.get(golden.mutant, golden.message)) for golden in found)
+    return found
 
 
 def _trimmed(message: str) -> str:
@@ -83,15 +88,15 @@ def _under_seed_0(kata: Kata, names: Sequence[str]) -> dict[str, str]:
     )
     if done.returncode != 0:
         raise RunnerError(f"the mutants of {kata.name} cannot be run under hash seed 0:\n{done.stderr.strip()}")
-    messages: dict[str, str] = json.loads(done.stdout)
-    return messages
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
 
 
 def _print_messages(name: str, mutants: Sequence[str]) -> None:
     """What `_under_seed_0` reads."""
     kata = load().find(name)
     [solution] = run_solutions([kata])
-    found = goldens(kata, run_mutants(kata, solution, mutants))
+    found = messages(kata, run_mutants(kata, solution, mutants))
     print(json.dumps({golden.mutant: golden.message for golden in found}))
 
 

@@ -1,0 +1,47 @@
+"""Starts gathering the gate's evidence as soon as it is known that the gate will be asked."""
+
+from __future__ import annotations
+
+import pytest
+
+from .gate.evidence import Evidence, Gathering
+
+_GATHERING = pytest.StashKey[Gathering]()
+_PARTS = {
+    "test_small_faults_are_noticed": "score",
+    "test_the_solution_passes_in_any_order": "shuffled",
+    "test_the_solution_passes_on_a_real_server": "real",
+    "test_plain_pytest_passes": "plain",
+}
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Nothing is started for a mere listing, nor by each of xdist's workers."""
+    if not session.config.option.collectonly and not hasattr(session.config, "workerinput"):
+        _start(session)
+
+
+def _start(session: pytest.Session) -> Gathering | None:
+    items = [item for item in session.items if item.path.name == "test_gate.py" and isinstance(item, pytest.Function)]
+    if not items:
+        return None
+    katas = {item.callspec.params["kata"].name for item in items if hasattr(item, "callspec")}
+    parts = {_PARTS.get(item.originalname, "check") for item in items}
+    if "score" in parts:
+        parts.add("check")
+    gathering = Gathering(sorted(katas), sorted(parts))
+    session.config.stash[_GATHERING] = gathering
+    return gathering
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _GATHERING in config.stash:
+        config.stash[_GATHERING].stop()
+
+
+@pytest.fixture(scope="session")
+def evidence(request: pytest.FixtureRequest) -> Evidence:
+    """What the gate's tests look at."""
+    gathering = request.config.stash.get(_GATHERING, None) or _start(request.session)
+    assert gathering is not None
+    return gathering.wait()

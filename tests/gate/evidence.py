@@ -1,0 +1,131 @@
+"""Runs what the gate looks at, in a process of its own, while the other tests run.
+
+A gate is some nine hundred short runs. Forked from the process that runs the other tests, each would copy
+the memory that those have filled, and they could not start before those have ended. So this file, run as a
+script, gathers all results under hash seed 0, and the gate's tests only read them.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from dojo.author.gate import Checked, check, run_solutions
+from dojo.catalog import Kata, load
+from dojo.runner import Job, RunResult, run_many, warm
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("check", "score", "shuffled", "real", "plain")
+
+
+@dataclass
+class Evidence:
+    """What was found; the parts that were not asked for are empty."""
+
+    checked: dict[str, Checked] = field(default_factory=dict)
+    """By kata; without a score if only `check` was asked for."""
+    shuffled: dict[str, RunResult] = field(default_factory=dict)
+    """The solution's tests in another order."""
+    real: dict[str, RunResult] = field(default_factory=dict)
+    """The solution on a real server."""
+    plain: tuple[int, str] = (0, "")
+    """Exit code and output of plain pytest on all solutions, under hash seed 1."""
+
+
+class Gathering:
+    """The process that gathers, from the side of the tests."""
+
+    def __init__(self, katas: Collection[str], parts: Collection[str]) -> None:
+        self._directory = tempfile.TemporaryDirectory(prefix="dojo-gate-")
+        self._answer = Path(self._directory.name, "evidence")
+        self._said = Path(self._directory.name, "output")
+        env = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
+        arguments = [sys.executable, __file__, str(self._answer), ",".join(parts), *katas]
+        with self._said.open("wb") as said:
+            self._process = subprocess.Popen(
+                arguments,
+                cwd=ROOT,
+                env={**env, "PYTHONHASHSEED": "0", "PYTHONPATH": str(ROOT)},
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+            )
+
+    def wait(self) -> Evidence:
+        """The evidence, once all of it is there."""
+        code = self._process.wait(timeout=900)
+        if code != 0:
+            raise RuntimeError(f"tests/gate/evidence.py ended with code {code}:\n{self._said.read_text()[-4000:]}")
+        found = pickle.loads(self._answer.read_bytes())
+        assert isinstance(found, dict)
+        return Evidence(**found)
+
+    def stop(self) -> None:
+        """Ends it, and what it has started."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            self._process.wait(timeout=30)
+        self._directory.cleanup()
+
+
+def gather(katas: Sequence[Kata], parts: Collection[str]) -> dict[str, object]:
+    """Runs the parts; the fields of `Evidence`."""
+    there = [kata for kata in katas if kata.test_file.is_file() and kata.solution.is_file()]
+    found: dict[str, object] = {}
+    if "plain" in parts:
+        found["plain"] = _plain_pytest()
+    warm()
+    if "check" in parts:
+        found["checked"] = {one.kata.name: one for one in check(katas, fast="score" not in parts)}
+    if "shuffled" in parts:
+        orders = [_shuffled(kata) for kata in there]
+        found["shuffled"] = dict(zip([kata.name for kata in there], run_many(orders), strict=True))
+    if "real" in parts:
+        results = run_solutions(there, redis="valkey")
+        found["real"] = dict(zip([kata.name for kata in there], results, strict=True))
+    return found
+
+
+def _shuffled(kata: Kata) -> Job:
+    [solution] = run_solutions([kata])
+    names = [test.name for test in solution.tests]
+    return Job.of(kata, kata.root / "solutions", only=random.Random(1).sample(names, len(names)))
+
+
+def _plain_pytest() -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "katas", "--impl", "solutions"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONHASHSEED": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    sys.exit(1)
+
+
+def main(answer: Path, parts: Collection[str], names: Collection[str]) -> None:
+    signal.signal(signal.SIGTERM, _leave)  # so that whoever is running something ends it
+    katas = [kata for kata in load(ROOT).katas if kata.name in names]
+    found = gather(katas, parts)
+    draft = answer.with_suffix(".new")
+    draft.write_bytes(pickle.dumps(found))
+    os.replace(draft, answer)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2].split(","), sys.argv[3:])
