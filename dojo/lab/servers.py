@@ -102,7 +102,7 @@ class Server:
     def __init__(self, backend: Backend, clock: Clock) -> None:
         self._backend = backend
         self._clock = clock
-        self._down = False
+        self._down: Exception | None = None
         self.options = backend.fresh(clock)
         self._raw: redis.Redis | None = None
 
@@ -139,18 +139,18 @@ class Server:
         return int(count(key)) if count else int(kind != b"none")
 
     @contextlib.contextmanager
-    def outage(self) -> Iterator[None]:
-        """While this lasts, every command of every client raises ConnectionError."""
-        self._down = True
+    def outage(self, error: Exception | None = None) -> Iterator[None]:
+        """While this lasts, every command of every client raises `error`, by default a ConnectionError."""
+        self._down = error or RedisConnectionError("connection refused (outage)")
         try:
             yield
         finally:
-            self._down = False
+            self._down = None
 
     def arrive(self) -> None:
         """A command of a client arrives."""
-        if self._down:
-            raise RedisConnectionError("connection refused (outage)")
+        if self._down is not None:
+            raise self._down
         self._backend.keep_up(self._clock)
 
     def close(self) -> None:

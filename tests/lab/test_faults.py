@@ -182,6 +182,9 @@ def test_an_outage_refuses_every_command(green):
             with pytest.raises(redis_py.ConnectionError):
                 lab.redis_sync().get("k")
         assert await redis.get("k") is None
+        full = redis_py.ResponseError("OOM command not allowed")
+        with lab.server.outage(full), pytest.raises(redis_py.ResponseError, match="OOM"):
+            await redis.set("k", 1)
 
     green(down)
 
