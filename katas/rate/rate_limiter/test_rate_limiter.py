@@ -198,10 +198,11 @@ async def test_nonsense_is_refused_at_once(lab):
 
 async def test_servers_count_together(lab):
     """Rule 9. All servers share one limit."""
-    lab.scenario("limit 1; server A is called, then server B")
-    limiters = [lab.process().RateLimiter(lab.redis(), limit=1, window=60) for _ in range(2)]
-    got = [(await limiter.hit("ann")).allowed for limiter in limiters]
-    lab.expect("admitted on A, on B", got, [True, False], trap="counted-per-process")
+    for key, window in ("ann", 60), ("bob", 60.0):
+        lab.scenario(f"limit 1; server A (window=60) is called, then server B (window={window})")
+        limiters = [lab.process().RateLimiter(lab.redis(), limit=1, window=seconds) for seconds in (60, window)]
+        got = [(await limiter.hit(key)).allowed for limiter in limiters]
+        lab.expect(f"calls of {key!r} admitted on A, on B", got, [True, False], trap="counted-per-process")
 
 
 @explore
@@ -277,14 +278,16 @@ async def test_an_outage_is_answered_as_declared(lab):
     """Rule 12. While Redis cannot be reached, `on_outage` decides: `open` admits, `closed` refuses, nothing raises."""
     lab.scenario("limit 5 in 60 s; Redis is down; a call that costs 2")
     admit, refuse = Decision(True, 3, 0.0, 60.0), Decision(False, 0, 60.0, 60.0)
-    timeout = mock.AsyncMock(side_effect=redis.TimeoutError("Timeout reading from socket"))
     for policy, right in ({}, admit), ({"on_outage": "open"}, admit), ({"on_outage": "closed"}, refuse):
-        client = lab.redis()
-        limiter = RateLimiter(client, limit=5, window=60, **policy)
-        slow = mock.patch.object(client.connection_pool, "get_connection", timeout)
-        for event, outage in ("a refused connection", lab.server.outage()), ("a timeout", slow):
+        limiter = RateLimiter(lab.redis(), limit=5, window=60, **policy)
+        for event, error in (
+            ("a refused connection", redis.ConnectionError("connection refused")),
+            ("a timeout", redis.TimeoutError("Timeout reading from socket")),
+            ("a refused password", redis.AuthenticationError("WRONGPASS invalid username-password pair")),
+            ("LOADING, from a server that has just started", redis.BusyLoadingError("LOADING the dataset")),
+        ):
             what = f"decision after {event}, with {policy or 'the default'}"
-            with lab.no_error(expected=what, trap="outage-policy"), outage:
+            with lab.no_error(expected=what, trap="outage-policy"), lab.server.outage(error):
                 got = await limiter.hit("ann", 2)
             lab.expect(what, got, right, trap="outage-policy")
         lab.expect("remaining, back in service", (await limiter.hit(str(policy))).remaining, 4, trap="outage-policy")
@@ -368,7 +371,7 @@ async def test_hosts_share_no_monotonic_clock(lab):
 
 async def test_a_refused_request_is_answered_429(lab):
     """Rule 14. A refused request is answered 429 with `Retry-After`, rounded up, and its endpoint does not run."""
-    lab.scenario("limit 2 in 60 s, cost 2; requests at 0, 0.5, 35.25 and then Retry-After seconds later")
+    lab.scenario("limit 2 in 60 s, cost 2; requests at 0, 0.75, 35.25 and then Retry-After seconds later")
     app, runs = FastAPI(), []
     limiter = RateLimiter(lab.redis(), limit=2, window=60)
 
@@ -386,7 +389,7 @@ async def test_a_refused_request_is_answered_429(lab):
 
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://dojo") as client:
         got = []
-        for wait in (0, 0.5, 34.75, 25):
+        for wait in (0, 0.75, 34.5, 25):
             await asyncio.sleep(wait)
             response = await client.get("/search", headers={"X-Api-Key": "ann"})
             got.append((response.status_code, response.headers.get("Retry-After")))

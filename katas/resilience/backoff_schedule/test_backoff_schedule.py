@@ -139,6 +139,15 @@ def test_no_delay_is_negative_or_above_the_cap(lab, retry, base, times):
         lab.require(got <= cap, expected=f"a delay up to the cap, {cap} s", got=f"{got} s", trap="jitter-after-cap")
 
 
+def test_jitter_outlives_a_long_outage(lab):
+    """Rule 8. With jitter too, a delay is found after a million failures, and it is up to `cap`."""
+    for jitter, middle in (("full", 2.5), ("equal", 3.75), ("decorrelated", 2.0)):
+        lab.scenario(f"{jitter} jitter, base 1 s, cap 5 s; the generator gives 1/2")
+        with lab.no_error(expected=f"{middle} s before retry 1,000,000", trap="power-before-cap"):
+            late = delay(1_000_000, base=1.0, cap=5.0, jitter=jitter, rng=scripted(0.5))
+        lab.expect("delay before retry 1,000,000", late, middle, trap="power-before-cap")
+
+
 def test_full_jitter_is_even(lab):
     """Rule 9. Full jitter favours no part of its range: over many delays the mean is half the longest."""
     lab.scenario("4,000 delays, full jitter, base 0.5 s, retry 1, one seeded generator")
@@ -281,6 +290,7 @@ def test_a_backoff_is_checked_when_it_is_built(lab):
         "a base above the cap": {"base": 11, "cap": 10},
         "an infinite cap": {"base": 1, "cap": math.inf},
         "base NaN": {"base": math.nan, "cap": 10},
+        "cap NaN": {"base": 1, "cap": math.nan},
         "an unknown jitter": {"base": 1, "cap": 10, "jitter": "ful"},
     }.items():
         with lab.raises(ValueError, when=f"from the constructor for {what}", trap="late-validation"):
@@ -289,11 +299,13 @@ def test_a_backoff_is_checked_when_it_is_built(lab):
 
 def test_servers_that_start_together_do_not_march_in_step(lab):
     """Rule 16. Without an `rng`, no two instances draw the same numbers, in one process or in two."""
-    lab.scenario("two servers start at the same instant, and in each something calls random.seed(42)")
+    lab.scenario("on each of two servers something calls random.seed(42), before the instance is built and after")
 
     def three_delays(server):
         random.seed(42)
-        return first(3, server.Backoff(base=1, cap=60))
+        backoff = server.Backoff(base=1, cap=60)
+        random.seed(42)
+        return first(3, backoff)
 
     with global_random_restored():
         one, other = lab.process(), lab.process()

@@ -3,7 +3,8 @@
 Its jittered classes draw from the module `random`, so the draw is ours.
 
 Design: redis.backoff.ExponentialBackoff, uniform draws, the iterator as a generator
-Breaks: 3 because ExponentialBackoff.compute takes the power before the cap and overflows after 1,024 failures
+Breaks: 3, 8 because ExponentialBackoff.compute takes the power before the cap and overflows after 1,024 failures,
+    with jitter as without
 """
 
 import random
