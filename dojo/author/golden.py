@@ -1,7 +1,8 @@
 """`dojo author golden`: failure messages are under test like any other feature.
 
 `tests/golden/<kata>/<mutant>.txt` holds what a learner sees who made that mutant's mistake: the first
-failure of the rule that the mutant declares.
+failure of the rule that the mutant declares. Where a newer Python words or schedules something else,
+`<mutant>.py3.13.txt` beside it holds for that version and those after it.
 """
 
 from __future__ import annotations
@@ -21,23 +22,42 @@ from dojo.author.gate import run_mutants, run_solutions
 from dojo.catalog import Kata, load
 from dojo.runner import RunnerError, RunResult
 
+FIRST_PYTHON = (3, 11)
+"""The version whose messages the plain files hold."""
+PYTHON = (sys.version_info.major, sys.version_info.minor)
+
 MAX_LINES = 25
 MAX_WIDTH = 120
 
 
 @dataclass(frozen=True, slots=True)
 class Golden:
-    """One message as it is now, and the file that says what it should be."""
+    """One message as it is now, and the files that say what it should be."""
 
     mutant: str
-    path: Path
+    directory: Path
     message: str
+
+    def path(self) -> Path:
+        """The file that holds for this version of Python; the plain one, if none does."""
+        newer = [(PYTHON[0], minor) for minor in range(PYTHON[1], FIRST_PYTHON[1], -1)]
+        files = [self._of_version(version) for version in newer]
+        return next((file for file in files if file.is_file()), self._of_version(FIRST_PYTHON))
+
+    def path_to_write(self) -> Path:
+        """Where this version's message belongs if it differs."""
+        return self._of_version(PYTHON)
+
+    def _of_version(self, version: tuple[int, int]) -> Path:
+        suffix = "" if version <= FIRST_PYTHON else f".py{version[0]}.{version[1]}"
+        return self.directory / f"{self.mutant}{suffix}.txt"
 
     def difference(self) -> str:
         """A unified diff from the file to the message; empty if they are the same."""
-        there = self.path.read_text(encoding="utf-8") if self.path.is_file() else ""
+        path = self.path()
+        there = path.read_text(encoding="utf-8") if path.is_file() else ""
         lines = difflib.unified_diff(
-            there.splitlines(), self.message.splitlines(), f"{self.path.name} (golden)", "now", lineterm=""
+            there.splitlines(), self.message.splitlines(), f"{path.name} (golden)", "now", lineterm=""
         )
         return "\n".join(lines)
 
@@ -49,7 +69,7 @@ def directory(kata: Kata) -> Path:
 def messages(kata: Kata, results: Iterable[tuple[Mutant, RunResult]]) -> tuple[Golden, ...]:
     """The messages of those mutants that die as they declare, as these results have them."""
     return tuple(
-        Golden(mutant.name, directory(kata) / f"{mutant.name}.txt", _trimmed(test.message))
+        Golden(mutant.name, directory(kata), _trimmed(test.message))
         for mutant, result in results
         if (test := verdicts.killing(mutant, result)) is not None
     )
@@ -119,7 +139,7 @@ def complaints(golden: Golden) -> list[str]:
 def orphans(kata: Kata, mutants: Iterable[Mutant]) -> tuple[Path, ...]:
     """Golden files whose mutant is gone."""
     names = {mutant.name for mutant in mutants}
-    return tuple(path for path in sorted(directory(kata).glob("*.txt")) if path.stem not in names)
+    return tuple(path for path in sorted(directory(kata).glob("*.txt")) if path.name.partition(".")[0] not in names)
 
 
 def main(update: bool) -> int:
@@ -153,11 +173,12 @@ def _update(kata: Kata, results: Sequence[tuple[Mutant, RunResult]]) -> int:
     wrong = 0
     for golden in goldens(kata, results):
         if golden.difference():
-            golden.path.parent.mkdir(parents=True, exist_ok=True)
-            draft = golden.path.with_name(f".{golden.path.name}.new")
+            path = golden.path_to_write()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft = path.with_name(f".{path.name}.new")
             draft.write_text(golden.message, encoding="utf-8")
-            os.replace(draft, golden.path)
-            print(f"{golden.path.relative_to(kata.root)} written")
+            os.replace(draft, path)
+            print(f"{path.relative_to(kata.root)} written")
         for complaint in complaints(golden):
             wrong += 1
             print(f"  {complaint}")

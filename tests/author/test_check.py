@@ -295,3 +295,18 @@ def test_a_message_that_shows_the_hash_seed_is_made_under_seed_0(kata, monkeypat
     monkeypatch.setenv("PYTHONHASHSEED", "7")  # for interpreters to come; this one keeps its own
     assert golden.main(False) == 0
     assert file.read_text(encoding="utf-8") == seen
+
+
+def test_a_newer_python_may_have_its_own_message(tmp_path, monkeypatch):
+    def at(version: tuple[int, int], message: str) -> golden.Golden:
+        monkeypatch.setattr(golden, "PYTHON", version)
+        return golden.Golden("late", tmp_path, message)
+
+    write(tmp_path / "late.txt", "old\n")
+    write(tmp_path / "late.py3.12.txt", "new\n")
+    assert at((3, 11), "old\n").difference() == ""
+    assert at((3, 12), "new\n").difference() == ""
+    assert at((3, 13), "new\n").difference() == ""
+    assert "-new\n+newer" in at((3, 13), "newer\n").difference()
+    assert at((3, 13), "newer\n").path_to_write() == tmp_path / "late.py3.13.txt"
+    assert at((3, 11), "other\n").path_to_write() == tmp_path / "late.txt"
