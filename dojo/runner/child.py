@@ -6,6 +6,7 @@ print goes to the file OUTPUT. Not for people: `dojo test` is.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -25,6 +26,7 @@ def main(printed: Path) -> int:
     for source, target in ((nothing, 0), (output, 1), (output, 2)):
         os.dup2(source, target)
     sys.stdout.reconfigure(encoding="utf-8", errors="replace", line_buffering=True)  # type: ignore[union-attr]
+    importlib.import_module("dojo.plugin")  # the lab and pytest with it, before the tests' time begins to count
     apply_limits(job.limits)
     return run_pytest(job, lambda data: write_all(results, data))
 
