@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+import contextlib
 import datetime
 import decimal
 import http
@@ -133,6 +134,7 @@ async def test_what_cannot_be_stored_is_returned(lab, kind):
     values = {
         "an open generator": (n for n in range(3)), "a function": lambda: 3,
         "a list that contains itself": circular, "20,000 nested lists": nested,
+        "half an emoji": "\ud83d",
     }  # fmt: skip
     shop = Shop(lab, kind, values.get)
     for what in values:
@@ -168,16 +170,17 @@ def drawing(number):
 @both
 async def test_jitter_shortens_a_lifetime_within_its_bounds(lab, kind):
     """Rule 7. Each lifetime is drawn anew from `rng`, uniformly between `ttl * (1 - jitter)` and `ttl`."""
-    low, high = (Shop(lab, kind, jitter=0.25, rng=drawing(number)) for number in (0.0, 0.999999999))
-    lab.scenario("ttl 60, jitter 0.25: lifetimes from 45 s to 60 s; one rng draws its least, one its greatest number")
+    shops = [Shop(lab, kind, jitter=0.25, rng=drawing(number)) for number in (0.0, 0.5, 0.999999999)]
+    lab.scenario("ttl 60, jitter 0.25: from 45 to 60 s; three rngs draw the least, the middle and the greatest number")
     for at, runs, why in (
-        (0, 2, "when both entries are new"), (44.99, 2, "when both still live"), (45.01, 3, "after the shorter life"),
-        (59.99, 3, "before the end of the longer life"), (60.01, 4, "after the longer life too"),
+        (0, 3, "when all are new"), (44.99, 3, "when all still live"), (45.01, 4, "after the shortest life"),
+        (52.49, 4, "before the end of the middle one"), (52.51, 5, "after the middle one, of 52.5 s"),
+        (59.99, 5, "before the end of the longest life"), (60.01, 6, "after the longest life too"),
     ):  # fmt: skip
         await asyncio.sleep(at - lab.now)
-        await low.price("tea")
-        await high.price("milk")
-        lab.expect(f"runs by {at} s, {why}", low.runs + high.runs, runs, trap="jitter-out-of-bounds")
+        for shop, item in zip(shops, ("tea", "sugar", "milk"), strict=True):
+            await shop.price(item)
+        lab.expect(f"runs by {at} s, {why}", sum(shop.runs for shop in shops), runs, trap="jitter-out-of-bounds")
 
 
 @both
@@ -245,6 +248,23 @@ async def test_an_outage_is_no_outage_of_the_function(lab, kind):
     lab.expect("runs of the function, once before and once a call", shop.runs, 3, trap="loader-inside-the-try")
     lab.expect("later answers", [await shop.price("tea"), await shop.price("tea")], [3, 3], trap="never-a-hit")
     lab.expect("runs of the function once Redis is back", shop.runs, 3, trap="never-a-hit")
+
+
+@both
+@pytest.mark.parametrize("reply", ["OOM command not allowed", "READONLY this is a replica"])
+async def test_a_store_that_is_refused_costs_no_answer(lab, kind, reply):
+    """Rule 9. A store that fails costs time, never an answer: after one run of the function its result is returned."""
+    with contextlib.ExitStack() as refusing:
+
+        def answer(item):
+            refusing.enter_context(lab.server.outage(redis.ResponseError(reply)))
+            return 3
+
+        shop = Shop(lab, kind, answer)
+        lab.scenario(f"the read is a miss; while the function runs, Redis begins to refuse commands: {reply}")
+        with lab.no_error(expected="the answer 3", trap="outage-fails-the-call"):
+            lab.expect("the answer", await shop.price("tea"), 3, trap="outage-fails-the-call")
+    lab.expect("runs of the function in this call", shop.runs, 1, trap="loader-inside-the-try")
 
 
 @both

@@ -170,6 +170,20 @@ def test_the_handlers_error_is_never_hidden(lab):
     lab.expect("error that the caller sees", seen, "LookupError" if runs else "ConnectionError", trap="error-hidden")
 
 
+def test_a_time_out_does_not_hide_the_handlers_error(lab):
+    """Rule 4. The handler's error reaches the caller, even when Redis does not answer while the claim is released."""
+    lab.scenario("the handler raises; from then on every command to Redis times out")
+    consumer = billing(lab)
+    with contextlib.ExitStack() as later_on:
+
+        def handler(message):
+            later_on.enter_context(lab.server.outage(redis.TimeoutError("Timeout reading from socket")))
+            raise LookupError("card declined")
+
+        seen = ending(lab.attempt_sync(lambda: consumer.process(order(), handler)))
+    lab.expect("error that the caller sees", seen, "LookupError", trap="error-hidden")
+
+
 @explore
 def test_a_claim_may_go_while_another_looks_at_it(lab):
     """Rule 4. A delivery that meets another one's failure gets InProgress, or runs the handler under a claim."""
@@ -296,6 +310,15 @@ def test_the_same_body_is_the_same_in_every_process(lab):
     lab.expect("delivery and duplicate", [first, again], ["paid", "paid"], trap="salted-hash")
 
 
+def test_another_spelling_is_another_body(lab):
+    """Rule 10. The same id with another body raises PayloadMismatch, even if the two bodies are the same JSON."""
+    consumer = billing(lab)
+    consumer.process(order(body=b'{"to": "ann", "cents": 5}'), working(lab, []))
+    for other in (b'{"to":"ann", "cents": 5}', b'{"cents": 5, "to": "ann"}', b'{"to": "ann", "cents": 5}\n'):
+        with lab.raises(PayloadMismatch, when=f"for the body {other!r}", trap="body-interpreted"):
+            consumer.process(order(body=other), working(lab, []))
+
+
 def test_different_messages_never_meet(lab):
     """Rule 11. Messages that differ in namespace or anywhere in their id are different messages."""
     names = [("billing", "order-7"), ("shipping", "order-7"), ("billing", "Order-7"), ("billing", " order-7")]
@@ -377,7 +400,8 @@ def test_an_order_outlasts_an_outage(lab):
         return gateway.charge(*order, **key)
 
     app = celery.app()
-    register_process_order(app, billing(lab), charge).delay("order-7", "ann", 1999)
+    task = register_process_order(app, billing(lab), charge)
+    task.delay("order-7", "ann", 1999)
     worker = celery.worker(app)
     with lab.server.outage():
         times = [lab.now for _ in range(12) if worker.step()]
@@ -385,6 +409,12 @@ def test_an_order_outlasts_an_outage(lab):
     lab.expect(f"charges (the task last met {met[-1]})", len(gateway.ledger), 1, trap="acknowledged-too-early")
     longest = max(after - before for before, after in itertools.pairwise([*times, lab.now]))
     lab.require(longest <= LEASE, expected=f"at most {LEASE} s a delay", got=f"{longest:,.0f} s", trap="uncapped-delay")
+    lab.scenario("order-8 has been retried 1,100 times already when it meets one more outage of Redis")
+    task.apply_async(("order-8", "ann", 1999), retries=1_100)
+    with lab.server.outage():
+        worker.step()
+    worker.step()
+    lab.expect("charges, order-8 after 1,101 retries", len(gateway.ledger), 2, trap="acknowledged-too-early")
 
 
 @sweep
