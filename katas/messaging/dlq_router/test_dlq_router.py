@@ -77,6 +77,16 @@ def test_a_handled_message_is_done(lab):
     lab.expect("messages, by place", orders.places(), {}, trap="never-settled")
 
 
+@sweep(kinds=("lost-request", "lost-reply"))
+def test_a_lost_acknowledgement_is_no_failure_of_the_handler(lab):
+    """Rule 1. A message whose handler returned does not die of an acknowledgement that got lost."""
+    orders = Consumer(lab, max_attempts=1)
+    orders.broker.publish("orders", b"", id="m1")
+    lab.attempt_sync(lambda: orders.one("orders", lambda body: None), name="consumer")
+    dead = [message.id for message in orders.broker.messages("orders.dlq")]
+    lab.expect("dead letters, after a handler that returned", dead, [], trap="blamed-handler")
+
+
 def test_max_attempts_counts_the_first_delivery(lab):
     """Rule 2. A message is delivered `max_attempts` times, the first time included; only then it is dead."""
     for attempts in (3, 1):
@@ -283,6 +293,19 @@ def test_a_replayed_message_is_never_lost(lab):
     never_nowhere(lab, orders.places(), "orders")
 
 
+@sweep
+def test_a_replay_that_breaks_doubles_one_message_at_most(lab):
+    """Rule 10. A replay moves one message after the other: whatever breaks, it strikes only one of them."""
+    orders = Consumer(lab)
+    for id in ("m1", "m2", "m3"):
+        orders.broker.publish("orders.dlq", b"", id=id)
+    lab.attempt_sync(lambda: orders.router.replay("orders"), name="replay")
+    orders.broker.close()
+    here, there = ({message.id for message in orders.broker.messages(queue)} for queue in ("orders", "orders.dlq"))
+    ok, got = len(here & there) <= 1, f"in both queues: {', '.join(sorted(here & there))}"
+    lab.require(ok, expected="in both queues: 1 message at most", got=got, trap="wholesale-replay")
+
+
 def test_what_may_be_lost_is_dropped_and_counted(lab):
     """Rule 11. What dies in a queue named in `discard` is dropped, and counted by queue and reason."""
     consumer = Consumer(lab, discard=("pings", "clicks"))
@@ -362,6 +385,21 @@ def test_a_celery_task_that_kills_its_worker_is_dead_lettered(lab):
         worker.step()
     lab.expect("executions", len(shop.runs), 3, trap="lost-worker-acknowledges")
     lab.expect("messages, by place", shop.places(), {"orders.dlq": [(7,)]}, trap="lost-worker-acknowledges")
+
+
+def test_the_other_tasks_of_a_celery_app_are_left_alone(lab):
+    """Rule 12. Only the task itself is dead-lettered: the other tasks of its app keep Celery's defaults."""
+    lab.scenario('"report" is another task of the app; it kills its worker, which by default is the end of its message')
+    shop = Shop(lab, lambda order: lab.die())
+
+    def report():
+        shop.execute(7)
+
+    shop.app.task(name="report")(report).delay()
+    worker = shop.celery.worker(shop.app, queues=["celery"], pool="prefork")
+    for _ in range(5):
+        worker.step()
+    lab.expect("executions of report", len(shop.runs), 1, trap="options-for-all-tasks")
 
 
 def test_a_celery_task_is_replayed_after_the_fix(lab):
