@@ -5,6 +5,7 @@
 
 import asyncio
 import gc
+import json
 import weakref
 
 import pytest
@@ -109,9 +110,8 @@ async def test_each_peer_gets_its_messages_in_order(lab):
     await announce(hub, 1, 2)
     await hub.leave(cleo)
     await asyncio.sleep(10)
-    lab.expect(
-        "received", bob.messages, [{"n": 1}, {"n": 2}, {"type": "left", "name": "cleo"}], trap="task-per-message"
-    )
+    in_order = [{"n": 1}, {"n": 2}, {"type": "left", "name": "cleo"}]
+    lab.expect("received", bob.messages, in_order, trap="task-per-message")
     lab.expect("sends under way at once", bob.most_at_once, 1, trap="task-per-message")
 
 
@@ -138,6 +138,17 @@ async def test_a_full_backlog_disconnects_by_policy(lab):
     await announce(hub, 6, pause=SOON)
     lab.expect("departures announced to ann", departures(ann), ["bob"], trap="notice-lost")
     expect_numbers(lab, "one-backlog-for-all", (ann, [1, 2, 3, 4, 5, 6]))
+
+
+async def test_an_announcement_can_be_one_too_many(lab):
+    """Rule 5. An announcement waits and overflows like any other message."""
+    lab.scenario("backlog 3, disconnect; bob hangs: one message is on its way, three wait; then cleo leaves")
+    hub, bob, cleo = await open_room(lab, "bob hung", "cleo", backlog=3, overflow="disconnect")
+    await announce(hub, 1, 2, 3, 4, pause=1)
+    lab.note("cleo leaves")
+    await hub.leave(cleo)
+    await asyncio.sleep(SOON)
+    lab.expect("bob's close code after four and an announcement", bob.close_code, 1013, trap="backlog-miscounted")
 
 
 async def test_a_whole_room_can_overflow_at_once(lab):
@@ -312,6 +323,19 @@ async def test_shutdown_closes_everybody(lab):
     lab.expect("tasks still alive", lab.tasks_alive(), [], trap="unowned-task")
 
 
+async def test_nobody_hears_who_leaves_during_a_shutdown(lab):
+    """Rule 11. From the call of `shutdown` on, nobody's departure is announced."""
+    lab.scenario("bob hangs, so shutdown takes its 5 s; meanwhile ann's endpoint sees the close and calls leave")
+    hub, _bob, ann, eve = await open_room(lab, "bob hung", "ann", "eve")
+    closing = asyncio.create_task(hub.shutdown())
+    await asyncio.sleep(SOON)
+    lab.note("ann leaves")
+    await hub.leave(ann)
+    await asyncio.sleep(SOON)
+    lab.expect("sends to eve that began after shutdown", eve.attempts, 0, trap="announced-twice")
+    await closing
+
+
 async def test_shutdown_refuses_newcomers(lab):
     """Rule 11. Once `shutdown` has begun, a newcomer is closed with 1001 and gets JoinRefused."""
     lab.scenario("bob hangs, so shutdown takes its 5 s; cleo comes after 1 s; ann, who was there, after 10 s")
@@ -381,6 +405,24 @@ async def test_the_endpoint_relays_between_browsers(lab):
     await asyncio.sleep(SOON)
     left = {"type": "left", "name": "cleo"}
     lab.expect("what ann received", ann.messages, [reply, left], trap="endpoint-forgets-the-end")
+
+
+async def test_an_endpoint_that_fails_leaves(lab):
+    """Rule 13. However the connection ends, the peer leaves; what `broadcast` raises ends it, too."""
+    lab.scenario('two real WebSocket clients; cleo sends "boom", for which encode raises')
+
+    def encode(message):
+        if message.get("text") == "boom":
+            raise ValueError("boom")
+        return json.dumps(message)
+
+    app = create_app(Broadcaster(encode=encode))
+    ann = await lab.browser("ann", app, "/ws?room=red&name=ann")
+    cleo = await lab.browser("cleo", app, "/ws?room=red&name=cleo")
+    await cleo.send_text("boom")
+    await asyncio.sleep(SOON)
+    left = {"type": "left", "name": "cleo"}
+    lab.expect("what ann received after cleo's endpoint failed", ann.messages, [left], trap="endpoint-forgets-the-end")
 
 
 async def test_the_endpoint_tells_why_it_closes(lab):
