@@ -137,12 +137,12 @@ def test_the_bound_of_two_forced_switches(green, callers, count, schedules):
     assert green(walk).runs == schedules
 
 
-def test_all_interleavings_of_three_by_three(green):
+def test_all_interleavings_of_three_by_two(green):
     @explore(preemptions=99)
     async def walk(lab):
-        await lab.race(*(steps(3)(lab.redis()) for _ in range(3)))
+        await lab.race(*(steps(2)(lab.redis()) for _ in range(3)))
 
-    assert green(walk).runs == 1680 + 2 * 42  # 9! / (3! 3! 3!), and the other two starting first
+    assert green(walk).runs == 90 + 2 * 24  # 6! / (2! 2! 2!), and the other two starting first
 
 
 def test_independent_steps_need_not_be_permuted(run):
