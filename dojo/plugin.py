@@ -39,7 +39,6 @@ class Bench:
     catalog: Catalog
     tree: Path
     backend: Backend
-    finder: Finder
     schedule: str | None
     every_failure: bool
     learners: dict[Path, Learner] = field(default_factory=dict)
@@ -109,7 +108,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(finder.remove)
     config.add_cleanup(backend.close)
     config.stash[_BENCH] = Bench(
-        catalog, tree, backend, finder, config.getoption("schedule"), config.getoption("every_failure")
+        catalog, tree, backend, config.getoption("schedule"), config.getoption("every_failure")
     )
 
 

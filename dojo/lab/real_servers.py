@@ -38,7 +38,6 @@ def open_real(choice: str) -> Backend:
 class Valkey:
     """A Valkey of our own on a Unix socket, gone with this process."""
 
-    label = "valkey"
     remote = True
     async_connection: type[Any] = redis.asyncio.UnixDomainSocketConnection
     sync_connection: type[Any] = redis.UnixDomainSocketConnection
@@ -131,7 +130,6 @@ class Remote:
     ``TIME`` therefore stands apart from the world's, and a TTL may be off by the real milliseconds that the run took.
     """
 
-    label = "url"
     remote = True
 
     def __init__(self, url: str) -> None:

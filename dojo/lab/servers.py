@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 class Backend(Protocol):
     """Where the worlds of one test session keep their keys."""
 
-    label: str
     remote: bool
     """Whether commands travel over a real socket."""
     async_connection: type[Any]
@@ -44,7 +43,6 @@ class Backend(Protocol):
 class FakeBackend:
     """fakeredis: no process, no socket; time is the interpreter's, which the world's clock has replaced."""
 
-    label = "fake"
     remote = False
     async_connection: type[Any] = FakeAsyncRedisConnection
     sync_connection: type[Any] = FakeRedisConnection
