@@ -10,6 +10,7 @@ _GATHERING = pytest.StashKey[Gathering]()
 _PARTS = {
     "test_small_faults_are_noticed": "score",
     "test_the_solution_passes_in_any_order": "shuffled",
+    "test_another_interpreter_gives_the_same_results": "shuffled",
     "test_the_solution_passes_on_a_real_server": "real",
     "test_plain_pytest_passes": "plain",
 }
@@ -27,8 +28,6 @@ def _start(session: pytest.Session) -> Gathering | None:
         return None
     katas = {item.callspec.params["kata"].name for item in items if hasattr(item, "callspec")}
     parts = {_PARTS.get(item.originalname, "check") for item in items}
-    if "score" in parts:
-        parts.add("check")
     gathering = Gathering(sorted(katas), sorted(parts))
     session.config.stash[_GATHERING] = gathering
     return gathering

@@ -10,6 +10,7 @@ import ast
 import functools
 import gc
 import json
+import math
 import os
 import select
 import signal
@@ -41,8 +42,8 @@ _COLLECTING_S = 60.0
 def run_collected(base: Path, jobs: Sequence[Job], workers: int, any_order: bool) -> list[RunResult]:
     """The jobs' results in their order; the tests are collected on `base`.
 
-    With `any_order` what rejected the last implementation is tried first on the next one, which usually
-    differs from the solution in the same function; then only the verdicts are the same in each run.
+    With `any_order` the tests that promise an early failure are tried first, to judge by the implementations
+    before; then only the verdicts are the same in each run.
     Raises RunnerError if the tests cannot be collected.
     """
     if len({(job.kata, job.root, job.test_file, job.redis, job.schedule) for job in jobs}) != 1:
@@ -101,6 +102,36 @@ def _leave(number: int, frame: FrameType | None) -> None:
     sys.exit(1)
 
 
+class Promise:
+    """Which tests are likely to reject the next implementation soon, to judge by those before it.
+
+    Neighbouring mutations differ from the solution in the same function, so what rejected the last ones
+    has the best chances; but a test that takes thirty times as long needs thirty times the chance.
+    """
+
+    _FADING = 0.7
+    _UNTRIED_CHANCE = 0.03
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = {}
+        self._rejections: dict[str, float] = {}
+
+    def learn(self, result: RunResult) -> None:
+        for test in result.tests:
+            if test.outcome != "not-run":
+                self._seconds[test.name] = min(test.seconds, self._seconds.get(test.name, test.seconds))
+        for name in self._rejections:
+            self._rejections[name] *= self._FADING
+        for test in result.failed[:1]:
+            self._rejections[test.name] = self._rejections.get(test.name, 0.0) + 1.0
+
+    def cost(self, name: str) -> float:
+        """Seconds to be spent on this test for one rejection; infinite if it has never been run."""
+        if name not in self._seconds:
+            return math.inf
+        return self._seconds[name] / (self._UNTRIED_CHANCE + self._rejections.get(name, 0.0))
+
+
 class _Fan:
     """A pytest plugin that runs the collected tests once per job, each time in a child."""
 
@@ -110,8 +141,8 @@ class _Fan:
         self._any_order = any_order
         self._writer = writer
         self._in_child = False
-        self._rejecting: list[str] = []
-        """Tests that rejected an implementation, the latest first."""
+        self._imported = _imported(jobs[0])
+        self._promise = Promise()
         self.records: list[dict[str, Any]] = []
         self.reporter = Reporter(replace(jobs[0], impl=base, only=()), self.records.append)
         self.results: list[RunResult] | None = None
@@ -124,12 +155,8 @@ class _Fan:
             return True
         gc.collect()
         tasks = [Task(job, functools.partial(self._run, session, job)) for job in self._jobs]
-        self.results = supervise(tasks, self._workers, on_result=self._learn)
+        self.results = supervise(tasks, self._workers, on_result=self._promise.learn)
         return True
-
-    def _learn(self, result: RunResult) -> None:
-        for test in result.failed[:1]:
-            self._rejecting = [test.name, *(name for name in self._rejecting if name != test.name)]
 
     def _run(self, session: pytest.Session, job: Job, write: Write) -> int:
         os.close(self._writer)
@@ -139,7 +166,7 @@ class _Fan:
         module = session.items[0].getparent(pytest.Module)
         assert module is not None
         try:
-            with _implemented_by(job, module.obj, session.config.stash[_bench_key()]):
+            with _implemented_by(job, module.obj, self._imported, session.config.stash[_bench_key()]):
                 code = self._run_tests(session, job)
         except _Unfit as error:
             self.reporter.emit({"event": "trouble", "message": str(error)})
@@ -152,8 +179,7 @@ class _Fan:
         if self._any_order:
             # What ends at all took milliseconds on the base; so the lab's short limit for endless loops will do.
             session.config.stash[_bench_key()].endless.add(job.kata)
-            latest = {name: place for place, name in enumerate(self._rejecting)}
-            session.items.sort(key=lambda item: latest.get(test_name(item.nodeid), len(latest)))
+            session.items.sort(key=lambda item: self._promise.cost(test_name(item.nodeid)))
         self.reporter.pytest_collection_finish(session)
         session.config.option.maxfail = 1 if job.stop_at_first else 0
         try:
@@ -174,7 +200,7 @@ def _bench_key() -> pytest.StashKey[Bench]:
 
 
 @contextmanager
-def _implemented_by(job: Job, tests: ModuleType, bench: Bench) -> Iterator[None]:
+def _implemented_by(job: Job, tests: ModuleType, imported: Sequence[str], bench: Bench) -> Iterator[None]:
     """What the test module has imported from the base is the job's implementation's, from now on."""
     bench.tree = job.impl  # read when the first test runs, which is later
     learner = Learner(job.kata, job.impl, tests)
@@ -182,7 +208,7 @@ def _implemented_by(job: Job, tests: ModuleType, bench: Bench) -> Iterator[None]
         there = learner.load()
     except BaseException as error:  # whatever it is, nothing can be tested
         raise _Unfit(f"{job.impl.name} cannot be imported: {type(error).__name__}: {error}") from error
-    if missing := [name for name in _imported(job) if not hasattr(there, name)]:
+    if missing := [name for name in imported if not hasattr(there, name)]:
         raise _Unfit(f"{job.impl.name} does not define {', '.join(missing)}, which the tests import.")
     with learner.fresh():
         yield

@@ -24,7 +24,6 @@ from dojo.catalog import Kata, load
 from dojo.runner import Job, RunResult, run_many, warm
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("check", "score", "shuffled", "real", "plain")
 
 
 @dataclass
@@ -34,7 +33,7 @@ class Evidence:
     checked: dict[str, Checked] = field(default_factory=dict)
     """By kata; without a score if only `check` was asked for."""
     shuffled: dict[str, RunResult] = field(default_factory=dict)
-    """The solution's tests in another order."""
+    """The solution's tests in another order, in another interpreter under hash seed 2."""
     real: dict[str, RunResult] = field(default_factory=dict)
     """The solution on a real server."""
     plain: tuple[int, str] = (0, "")
@@ -45,6 +44,7 @@ class Gathering:
     """The process that gathers, from the side of the tests."""
 
     def __init__(self, katas: Collection[str], parts: Collection[str]) -> None:
+        """The parts are `check`, `score`, `shuffled`, `real` and `plain`; the second and third imply the first."""
         self._directory = tempfile.TemporaryDirectory(prefix="dojo-gate-")
         self._answer = Path(self._directory.name, "evidence")
         self._said = Path(self._directory.name, "output")
@@ -79,26 +79,39 @@ class Gathering:
 
 def gather(katas: Sequence[Kata], parts: Collection[str]) -> dict[str, object]:
     """Runs the parts; the fields of `Evidence`."""
-    there = [kata for kata in katas if kata.test_file.is_file() and kata.solution.is_file()]
     found: dict[str, object] = {}
     if "plain" in parts:
         found["plain"] = _plain_pytest()
     warm()
-    if "check" in parts:
-        found["checked"] = {one.kata.name: one for one in check(katas, fast="score" not in parts)}
-    if "shuffled" in parts:
-        orders = [_shuffled(kata) for kata in there]
-        found["shuffled"] = dict(zip([kata.name for kata in there], run_many(orders), strict=True))
+    if {"check", "score", "shuffled"} & set(parts):
+        checked = check(katas, fast="score" not in parts)
+        found["checked"] = {one.kata.name: one for one in checked}
+        if "shuffled" in parts:
+            found["shuffled"] = _shuffled(checked)
     if "real" in parts:
+        there = [kata for kata in katas if kata.test_file.is_file() and kata.solution.is_file()]
         results = run_solutions(there, redis="valkey")
         found["real"] = dict(zip([kata.name for kata in there], results, strict=True))
     return found
 
 
-def _shuffled(kata: Kata) -> Job:
-    [solution] = run_solutions([kata])
-    names = [test.name for test in solution.tests]
-    return Job.of(kata, kata.root / "solutions", only=random.Random(1).sample(names, len(names)))
+def _shuffled(checked: Sequence[Checked]) -> dict[str, RunResult]:
+    jobs = []
+    for one in checked:
+        if one.solution is not None:
+            names = [test.name for test in one.solution.tests]
+            order = random.Random(1).sample(names, len(names))
+            jobs.append(Job.of(one.kata, one.kata.root / "solutions", only=order))
+    done = subprocess.run(
+        [sys.executable, __file__],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONHASHSEED": "2"},
+        input=pickle.dumps(jobs),
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    results: list[RunResult] = pickle.loads(done.stdout)
+    return {job.kata: result for job, result in zip(jobs, results, strict=True)}
 
 
 def _plain_pytest() -> tuple[int, str]:
@@ -127,5 +140,15 @@ def main(answer: Path, parts: Collection[str], names: Collection[str]) -> None:
     os.replace(draft, answer)
 
 
+def run_here() -> None:
+    """What `_shuffled` asks of another interpreter: jobs come on standard input, results leave on standard output."""
+    jobs = pickle.load(sys.stdin.buffer)
+    warm()
+    sys.stdout.buffer.write(pickle.dumps(run_many(jobs)))
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2].split(","), sys.argv[3:])
+    if len(sys.argv) == 1:
+        run_here()
+    else:
+        main(Path(sys.argv[1]), sys.argv[2].split(","), sys.argv[3:])

@@ -81,7 +81,7 @@ def admits_one(limiter, callers=2, **options):
 @pytest.mark.parametrize("callers", [2, 3])
 @pytest.mark.parametrize("limiter", [incr, lua, watch, locked])
 def test_correct_limiters_pass_every_schedule(green, limiter, callers):
-    session = green(admits_one(limiter, callers))
+    session = green(admits_one(limiter, callers, preemptions=4 - callers))
     assert session.runs >= 2
     assert not session.capped
 
@@ -313,8 +313,10 @@ def test_two_threads_that_wake_at_the_same_instant_race(run):
     assert run(wake).failed.token == "ABBA"
 
 
-def test_sleeping_nothing_for_ever_ends(run):
+def test_sleeping_nothing_for_ever_ends(run, monkeypatch):
     import time
+
+    monkeypatch.setattr("dojo.lab.threads.MAX_WAKES", 2_000)
 
     def spin(lab):
         def spins():

@@ -1,16 +1,28 @@
-"""What a learner gets from plain `pytest`, run as they run it: in a process of its own."""
+"""What a learner gets from plain `pytest`, run as they run it: in a process of its own.
+
+Starting Python and importing everything takes longer than the tests, so most are run in forks.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
+import threading
 from pathlib import Path
+from time import tzset
 
 import pytest
 
-from ..runner.sample import PROJECT, implementation, make_repository
+from dojo.runner import Limits, warm
+from dojo.runner.forked import be_the_child, fork
+from dojo.runner.fresh import forget_parent
+from dojo.runner.session import Write
+
+from ..runner.sample import KATA, PROJECT, implementation, make_repository
 
 TESTS = '''
     import asyncio
@@ -83,6 +95,14 @@ RACY = """
 """
 
 
+SCREEN = {"COLUMNS": "100", "TZ": "UTC"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _warm():
+    warm()
+
+
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("clone")
@@ -90,12 +110,38 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def pytest_in(directory: Path, *arguments: str, stdin: str = "") -> tuple[int, str]:
+def pytest_in(directory: Path, *arguments: str) -> tuple[int, str]:
+    """Exit code and output of plain pytest, in a fork that has its imports already."""
+
+    def body(write: Write) -> int:
+        forget_parent(directory, KATA)
+        for name in (name for name in list(os.environ) if name.startswith(("PYTEST_", "COV_"))):
+            del os.environ[name]
+        os.environ.update(SCREEN)
+        tzset()
+        os.chdir(directory)
+        # What is imported already cannot be rewritten, which pytest mentions for each plugin.
+        return int(pytest.main(["--no-header", "-Wignore::pytest.PytestAssertRewriteWarning", *arguments]))
+
+    with tempfile.TemporaryFile() as output, open(os.devnull, "wb") as nowhere:
+        child = fork()
+        if child == 0:
+            be_the_child(body, Limits(), nowhere.fileno(), output.fileno())
+        patience = threading.Timer(120, os.kill, (child, signal.SIGKILL))
+        patience.start()
+        _, status = os.waitpid(child, 0)
+        patience.cancel()
+        output.seek(0)
+        return os.waitstatus_to_exitcode(status), output.read().decode()
+
+
+def cold_pytest_in(directory: Path, *arguments: str, stdin: str = "") -> tuple[int, str]:
+    """The same from the command line, for what depends on how an interpreter begins and ends."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "COV_"))}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "--no-header", *arguments],
         cwd=directory,
-        env={**environment, "PYTHONPATH": str(PROJECT), "COLUMNS": "100", "TZ": "UTC"},
+        env={**environment, **SCREEN, "PYTHONPATH": str(PROJECT)},
         input=stdin,
         capture_output=True,
         text=True,
@@ -105,9 +151,14 @@ def pytest_in(directory: Path, *arguments: str, stdin: str = "") -> tuple[int, s
     return done.returncode, done.stdout + done.stderr
 
 
-def on(repository: Path, source: str, name: str, *arguments: str, stdin: str = "") -> tuple[int, str]:
+def on(repository: Path, source: str, name: str, *arguments: str) -> tuple[int, str]:
     file = implementation(repository, source, name)
-    return pytest_in(repository, "katas", f"--impl={file}", *arguments, stdin=stdin)
+    return pytest_in(repository, "katas", f"--impl={file}", *arguments)
+
+
+def cold_on(repository: Path, source: str, name: str, *arguments: str, stdin: str = "") -> tuple[int, str]:
+    file = implementation(repository, source, name)
+    return cold_pytest_in(repository, "katas", f"--impl={file}", *arguments, stdin=stdin)
 
 
 def test_the_solution_is_green_from_inside_the_katas_directory(repository):
@@ -118,7 +169,7 @@ def test_the_solution_is_green_from_inside_the_katas_directory(repository):
 
 def test_the_first_failure_is_shown_as_a_timeline_and_the_others_in_a_line(repository):
     lost = RACY.replace(", ex=60", "")
-    code, output = on(repository, lost, "racy", "-p", "no:logging")
+    code, output = cold_on(repository, lost, "racy", "-p", "no:logging")
     assert code == 1
     picture = textwrap.dedent("""\
         Rule 2  Two servers share one tally.                                                        tally.py
@@ -164,7 +215,7 @@ def test_logging_is_shown_at_virtual_time(repository):
 
 def test_a_breakpoint_in_the_learners_file_opens_the_debugger(repository):
     source = RIGHT.replace("return (await", "breakpoint(); return (await")
-    code, output = on(repository, source, "debugged", "-k", "counts", stdin="p 6 * 7\nc\n")
+    code, output = cold_on(repository, source, "debugged", "-k", "counts", stdin="p 6 * 7\nc\n")
     assert code == 0, output
     assert "42" in output
 
@@ -222,7 +273,7 @@ FORGETFUL = {
 @pytest.mark.parametrize("case", FORGETFUL)
 def test_a_forgotten_await_is_named(repository, case):
     right, wrong, line = FORGETFUL[case]
-    code, output = on(repository, RIGHT.replace(right, wrong), case)
+    code, output = cold_on(repository, RIGHT.replace(right, wrong), case)
     assert code == 1
     assert "coroutine" in output
     assert line in output
