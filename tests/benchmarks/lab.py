@@ -170,6 +170,74 @@ def faults() -> None:
     line("every fault at each of 4 steps", f"{runs} runs", f"{spent * 1e3:.1f} ms")
 
 
+# Celery
+
+
+def hundred_tasks(lab: Any) -> None:
+    celery = lab.celery()
+    app = celery.app()
+    done = []
+
+    @app.task(name="note", shared=False)
+    def task(number: int) -> None:
+        done.append(number)
+
+    for number in range(100):
+        task.delay(number)
+    celery.worker(app).run()
+    assert len(done) == 100
+
+
+def four_attempts(lab: Any) -> None:
+    celery = lab.celery()
+    app = celery.app()
+    begun, attempts = time.monotonic(), []
+
+    @app.task(bind=True, max_retries=3, name="flaky", shared=False)
+    def flaky(self: Any) -> None:
+        attempts.append(round(time.monotonic() - begun))
+        if len(attempts) < 4:
+            raise self.retry(countdown=2 ** len(attempts))
+
+    flaky.delay()
+    celery.worker(app).run()
+    assert attempts == [0, 2, 6, 14]
+
+
+def worker_in_a_thread() -> float:
+    """Seconds a task, with the worker that Celery's own documentation has for tests."""
+    from celery import Celery
+    from celery.contrib.testing.worker import start_worker
+
+    app = Celery(broker="memory://", backend="cache+memory://", set_as_current=False)
+
+    @app.task(name="number", shared=False)
+    def task(number: int) -> int:
+        return number
+
+    begun = time.perf_counter()
+    with start_worker(app, pool="solo", perform_ping_check=False, shutdown_timeout=30):
+        for number in range(10):
+            task.delay(number).get(timeout=30)
+    return (time.perf_counter() - begun) / 10
+
+
+def celery() -> None:
+    spent = seconds(lambda: conducted(hundred_tasks)) / 100
+    thread = worker_in_a_thread()
+    line(
+        "a Celery task, a hundred in a row",
+        f"{spent * 1e3:.2f} ms",
+        f"start_worker takes {thread / spent:,.0f} times that",
+    )
+    spent = seconds(lambda: conducted(four_attempts))
+    line(
+        "a world whose task runs at 0, 2, 6 and 14 s",
+        f"{spent * 1e3:.1f} ms",
+        f"{14 / spent:,.0f} times faster than waiting",
+    )
+
+
 # servers
 
 
@@ -191,4 +259,5 @@ if __name__ == "__main__":
     virtual_time()
     schedules()
     faults()
+    celery()
     servers()
