@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from dojo.catalog import CatalogError
-from dojo.cli import author, doctor, overview, work
+from dojo.cli import author, doctor, overview, progress, reading, work
 from dojo.cli.terminal import TOOL_FAILED, USAGE, ToolFailure, fail
 from dojo.practice import PracticeError
 from dojo.stubs import StubError
@@ -40,9 +40,12 @@ app = typer.Typer(
 app.callback()(overview.dojo)
 app.command("list")(overview.list_katas)
 app.command("test")(work.run_tests)
-app.command("hint")(work.hint)
-app.command("solution")(work.solution)
+app.command("hint")(reading.hint)
+app.command("solution")(reading.solution)
+app.command("diff")(reading.diff)
+app.command("further")(reading.further)
 app.command("reset")(work.reset)
+app.add_typer(progress.app, name="progress")
 app.command("doctor")(doctor.doctor)
 app.add_typer(author.app, name="author")
 

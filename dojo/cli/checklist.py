@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dojo.cli.terminal import console, marks, say
+from dojo.runner.results import rules
 
 if TYPE_CHECKING:
     from dojo.catalog import Kata
-    from dojo.runner.results import Outcome, RunResult, TestResult
+    from dojo.runner.results import RunResult
 
 PRINTED_LINES = 20
 
@@ -16,27 +17,13 @@ _STYLES: dict[str, str] = {"passed": "green", "failed": "red", "not-run": "dim"}
 _ENDS = {"timed-out": "The run was stopped", "crashed": "The run ended early", "broken": "Nothing could be run"}
 
 
-def rules(result: RunResult) -> list[tuple[str, str, Outcome]]:
-    """Number, sentence and outcome of each rule, in the order of its first test.
-
-    A rule that several tests check holds if all of them pass. A test without a rule is a row of its own.
-    """
-    rows: dict[str, list[TestResult]] = {}
-    for test in result.tests:
-        rows.setdefault(test.name if test.rule is None else str(test.rule), []).append(test)
-    return [
-        ("" if tests[0].rule is None else key, tests[0].text or tests[0].name, _together(tests))
-        for key, tests in rows.items()
-    ]
-
-
 def show(kata: Kata, result: RunResult) -> None:
     """Print a run for a person."""
     out = console()
     out.print(f"{kata.name}: {kata.title}", style="bold")
     listed = rules(result)
-    for number, sentence, outcome in listed:
-        out.print(f"  {marks()[outcome]} {number:>2}  {sentence}", style=_STYLES[outcome])
+    for rule in listed:
+        out.print(f"  {marks()[rule.outcome]} {rule.number:>2}  {rule.sentence}", style=_STYLES[rule.outcome])
     say()
     message = next((test.message for test in result.failed), "") or result.detail
     if not result.green:
@@ -47,7 +34,7 @@ def show(kata: Kata, result: RunResult) -> None:
             _printed(result)
     if not listed:
         return
-    kept = sum(outcome == "passed" for _, _, outcome in listed)
+    kept = sum(rule.outcome == "passed" for rule in listed)
     style = "green" if result.green else "red"
     say(f"{kept} of {len(listed)} rules hold, {result.cpu_seconds:.1f} s\n", style=f"bold {style}")
 
@@ -59,9 +46,3 @@ def _printed(result: RunResult) -> None:
     shown = lines[-PRINTED_LINES:]
     which = f", the last {len(shown)} of {len(lines)} lines" if len(shown) < len(lines) else ""
     say(f"printed by your code{where}{which}:\n" + "\n".join(f"  {line}" for line in shown) + "\n")
-
-
-def _together(tests: list[TestResult]) -> Outcome:
-    if any(test.outcome == "failed" for test in tests):
-        return "failed"
-    return "passed" if all(test.outcome == "passed" for test in tests) else "not-run"

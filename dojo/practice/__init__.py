@@ -1,23 +1,34 @@
-"""What the dojo remembers of one learner, under `.dojo/` in the repository: plain files, never in git."""
+"""What the dojo remembers of one learner, under `.dojo/` in the repository, never in git."""
 
 from __future__ import annotations
 
 from dojo.practice.bench import HOME, PracticeError, reset, write_atomically
-from dojo.practice.hints import Hint, read_hints
-from dojo.practice.progress import Progress, State, load, next_kata, record_green, record_hints, states
+from dojo.practice.further import Question, read_questions
+from dojo.practice.hints import Hint, read_hints, text_sha256, unlocked
+from dojo.practice.history import FILE, Event, History, history
+from dojo.practice.progress import Progress, State, load, next_kata, progress_of, record_attempt, sha256, states
 
 __all__ = [
+    "FILE",
     "HOME",
+    "Event",
     "Hint",
+    "History",
     "PracticeError",
     "Progress",
+    "Question",
     "State",
+    "history",
     "load",
     "next_kata",
+    "progress_of",
     "read_hints",
-    "record_green",
-    "record_hints",
+    "read_questions",
+    "record_attempt",
     "reset",
+    "sha256",
     "states",
+    "text_sha256",
+    "unlocked",
     "write_atomically",
 ]

@@ -12,16 +12,18 @@ from pathlib import Path
 
 from dojo.catalog import Kata
 from dojo.runner.preload import warm
-from dojo.runner.results import Job, Limits, OnTest, RunnerError, RunResult, Status, TestResult
+from dojo.runner.results import Job, Limits, OnTest, RuleResult, RunnerError, RunResult, Status, TestResult, rules
 
 __all__ = [
     "Job",
     "Limits",
     "OnTest",
+    "RuleResult",
     "RunResult",
     "RunnerError",
     "Status",
     "TestResult",
+    "rules",
     "run",
     "run_many",
     "run_variants",

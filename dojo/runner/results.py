@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -159,6 +159,36 @@ class RunResult:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RunResult:
         return cls(**{**data, "tests": tuple(TestResult(**test) for test in data["tests"])})
+
+
+@dataclass(frozen=True, slots=True)
+class RuleResult:
+    """What became of one rule of a kata in a run."""
+
+    number: str
+    """As in the README; empty for a test that names no rule."""
+    sentence: str
+    outcome: Outcome
+
+
+def rules(result: RunResult) -> list[RuleResult]:
+    """The rules in the order of their first test.
+
+    A rule that several tests check holds if all of them pass. A test without a rule is a row of its own.
+    """
+    rows: dict[str, list[TestResult]] = {}
+    for test in result.tests:
+        rows.setdefault(test.name if test.rule is None else str(test.rule), []).append(test)
+    return [
+        RuleResult("" if tests[0].rule is None else key, tests[0].text or tests[0].name, _together(tests))
+        for key, tests in rows.items()
+    ]
+
+
+def _together(tests: Sequence[TestResult]) -> Outcome:
+    if any(test.outcome == "failed" for test in tests):
+        return "failed"
+    return "passed" if all(test.outcome == "passed" for test in tests) else "not-run"
 
 
 OnTest = Callable[[int, TestResult], None]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dojo.catalog import Catalog, Kata
-from dojo.practice import record_green
+from dojo.practice import history, record_attempt
 
 from .conftest import REPOSITORY, Run, solve
 
@@ -49,11 +49,16 @@ def test_paths_are_shown_as_seen_from_here(dojo: Run, first: Kata, monkeypatch: 
     assert "read    README.md\n" in dojo().out
 
 
+def dojo_says_green(kata: Kata) -> None:
+    with history(kata.root) as past:
+        record_attempt(past, kata.name, kata.stub.read_bytes(), "green", kept=2, rules=2, where="test")
+
+
 def test_progress_follows_the_file(dojo: Run, katas: Catalog, first: Kata) -> None:
     first.stub.write_text("mine = 1\n", encoding="utf-8")
     assert "add_one  in progress" in dojo().out
     assert "Go on with: One more" in dojo().out
-    record_green(first, first.stub.read_bytes())
+    dojo_says_green(first)
     assert dojo().out.startswith("1 of 2 katas solved")
     assert "Next: Two more" in dojo().out
     first.stub.write_text("mine = 2\n", encoding="utf-8")
@@ -65,7 +70,7 @@ def test_progress_follows_the_file(dojo: Run, katas: Catalog, first: Kata) -> No
 def test_after_the_last_kata_there_is_still_something_to_do(dojo: Run, katas: Catalog) -> None:
     for kata in katas:
         solve(kata)
-        record_green(kata, kata.stub.read_bytes())
+        dojo_says_green(kata)
     out = dojo().out
     assert out.startswith("2 of 2 katas solved")
     assert "All solved. `dojo reset KATA`" in out
@@ -104,13 +109,13 @@ def test_a_broken_syllabus_is_the_tools_failure(dojo: Run, katas: Catalog) -> No
     assert "not valid TOML" in result.err
 
 
-def test_damaged_progress_names_the_file_and_the_remedy(dojo: Run, katas: Catalog) -> None:
+def test_damaged_progress_is_moved_aside_and_said(dojo: Run, katas: Catalog) -> None:
     (katas.root / ".dojo").mkdir()
-    (katas.root / ".dojo" / "progress.json").write_text("{", encoding="utf-8")
+    (katas.root / ".dojo" / "progress.sqlite3").write_text("no database", encoding="utf-8")
     result = dojo()
-    assert result.code == 3
-    assert "progress.json cannot be read" in result.err
-    assert "Move it away" in result.err
+    assert result.code == 0
+    assert "progress.sqlite3 is damaged" in result.err
+    assert list((katas.root / ".dojo").glob("progress-damaged-*.sqlite3"))
 
 
 def test_colours_only_on_a_terminal_and_never_under_no_color(dojo: Run) -> None:
@@ -152,7 +157,7 @@ def test_an_ascii_terminal_gets_a_checklist_too(katas: Catalog) -> None:
     ran = a_process_of_its_own(katas, "-m", "dojo.cli", "test", "add_one", PYTHONIOENCODING="ascii")
     assert ran.returncode == 0, ran.stderr
     assert "  +  1  The result is 1 more than the number.\n" in ran.stdout
-    assert "python -m dojo.cli solution add_one" in ran.stdout
+    assert "python -m dojo.cli diff add_one" in ran.stdout
 
 
 def test_a_fault_of_the_dojo_itself_is_exit_code_three(katas: Catalog) -> None:

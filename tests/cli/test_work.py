@@ -51,7 +51,7 @@ def test_green_is_said_counted_and_remembered(dojo: Run, first: Kata) -> None:
     assert result.code == 0
     assert "  ✓  1  The result is 1 more than the number.\n" in result.out
     assert "2 of 2 rules hold" in result.out
-    assert "dojo solution add_one" in result.out
+    assert "dojo diff add_one" in result.out
     assert dojo().out.startswith("1 of 2 katas solved")
 
 
@@ -160,8 +160,11 @@ def test_a_missing_extra_names_the_command_that_installs_it(dojo: Run, monkeypat
     assert "[real]" in result.err
 
 
-def test_hints_come_one_at_a_time_and_end(dojo: Run) -> None:
-    shown = [dojo("hint", "add_one").out for _ in range(5)]
+def test_hints_come_one_at_a_time_each_after_an_attempt(dojo: Run, first: Kata) -> None:
+    shown = []
+    for number in range(5):
+        first.stub.write_text(WRONG.replace("adding", f"attempt {number}"), encoding="utf-8")
+        shown.append(dojo("hint", "add_one").out)
     assert [out.splitlines()[0] for out in shown] == [
         "add_one, hint 1 of 4: Say it again",
         "add_one, hint 2 of 4: The idea",
@@ -169,8 +172,19 @@ def test_hints_come_one_at_a_time_and_end(dojo: Run) -> None:
         "add_one, hint 4 of 4: The step",
         "add_one, hint 4 of 4: The step",
     ]
-    assert "One more step: dojo hint add_one" in shown[0]
+    assert "One more step, after an attempt: dojo hint add_one" in shown[0]
     assert "dojo solution add_one --give-up" in shown[4]
+
+
+def test_a_hint_stays_locked_until_the_next_attempt(dojo: Run) -> None:
+    assert dojo("hint", "add_one", "--again").out == "None yet. The first one: dojo hint add_one\n"
+    dojo("hint", "add_one")
+    locked = dojo("hint", "add_one")
+    assert (locked.code, locked.out) == (1, "")
+    assert "Hint 2 of 4 unlocks with your next attempt" in locked.err
+    assert dojo("hint", "add_one", "--again").out.startswith("add_one, hint 1 of 4")
+    dojo("test", "add_one")
+    assert dojo("hint", "add_one").out.startswith("add_one, hint 2 of 4")
 
 
 def test_all_hints_at_once(dojo: Run) -> None:
@@ -196,6 +210,50 @@ def test_the_solution_stays_hidden_until_green_or_given_up(dojo: Run, first: Kat
     assert shown.code == 0
     assert shown.out.startswith("solutions/counting/add_one.py\n")
     assert first.solution.read_text(encoding="utf-8") in shown.out
+
+
+def test_giving_up_is_recorded(dojo: Run) -> None:
+    dojo("solution", "add_one", "--give-up")
+    [add_one, add_two] = json.loads(dojo("progress", "--json").out)
+    assert add_one["gave_up"]
+    assert not add_two["gave_up"]
+    assert "gave up" in dojo("progress").out
+
+
+def test_the_difference_is_shown_once_green(dojo: Run, first: Kata) -> None:
+    assert dojo("diff", "add_one").code == 1
+    first.stub.write_text("def add_one(number):\n    if number < 0:\n        raise ValueError\n    return number + 1\n")
+    shown = dojo("diff", "add_one").out
+    assert shown.startswith("--- katas/counting/add_one/add_one.py\n+++ solutions/counting/add_one.py\n")
+    assert "\n-def add_one(number):\n" in shown
+    wide = dojo("diff", "add_one", COLUMNS="140", FORCE_COLOR="1", TERM="xterm").out
+    assert "katas/counting/add_one/add_one.py" in wide.splitlines()[0]
+    assert "solutions/counting/add_one.py" in wide.splitlines()[0]
+
+
+def test_the_follow_up_questions_and_their_answers(dojo: Run, first: Kata) -> None:
+    assert dojo("further", "add_one").code == 3
+    with first.readme.open("a", encoding="utf-8") as readme:
+        readme.write("\n## Going further\n\n<details><summary>And two?</summary>\n\nTwice.\n</details>\n\n## Sources\n")
+    assert "  1  And two?\n" in dojo("further", "add_one").out
+    assert dojo("further", "add_one", "1").out == "1  And two?\n\nTwice.\n"
+    assert dojo("further", "add_one", "2").code == 2
+
+
+def test_progress_moves_to_another_clone(dojo: Run, katas: Catalog, first: Kata) -> None:
+    solve(first)
+    dojo("test", "add_one")
+    document = dojo("progress", "export").out
+    (katas.root / "moved.json").write_text(document, encoding="utf-8")
+    (katas.root / ".dojo" / "progress.sqlite3").unlink()
+    assert dojo().out.startswith("0 of 2 katas solved")
+    assert dojo("progress", "import", "moved.json").out == "1 events are new, 0 were here already.\n"
+    assert dojo().out.startswith("1 of 2 katas solved")
+    assert dojo("progress", "import", "moved.json").out == "0 events are new, 1 were here already.\n"
+    (katas.root / "moved.json").write_text(document.replace("add_one", "sub_one"), encoding="utf-8")
+    assert "not katas of this clone: sub_one" in dojo("progress", "import", "moved.json").err
+    (katas.root / "moved.json").write_text("{", encoding="utf-8")
+    assert dojo("progress", "import", "moved.json").code == 2
 
 
 def test_green_by_plain_pytest_unlocks_the_solution_too(dojo: Run, first: Kata) -> None:
