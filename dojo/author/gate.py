@@ -94,9 +94,12 @@ def run_mutants(
 
 
 def run_alternatives(kata: Kata) -> list[tuple[Alternative, RunResult]]:
-    """The kata's alternatives, on all of its tests. Raises DeclarationError."""
+    """The kata's alternatives, on all of its tests.
+
+    Raises DeclarationError, and RunnerError if the tests cannot be collected on the solution.
+    """
     alternatives = declared.alternatives(kata)
-    results = run_many([Job.of(kata, alternative.path) for alternative in alternatives])
+    results = run_variants(kata.solution, [Job.of(kata, alternative.path) for alternative in alternatives])
     return list(zip(alternatives, results, strict=True))
 
 
@@ -176,7 +179,7 @@ def _alternatives(kata: Kata, found: list[str], tell: Callable[[str], None]) -> 
     tell(f"{kata.name}: alternatives")
     try:
         results = run_alternatives(kata)
-    except DeclarationError as error:
+    except (DeclarationError, RunnerError) as error:
         found.append(str(error))
         return []
     if len(results) < verdicts.MIN_ALTERNATIVES:
