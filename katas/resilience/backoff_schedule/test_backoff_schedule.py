@@ -264,6 +264,8 @@ def test_a_backoff_yields_one_delay_after_the_other(lab):
     backoff = Backoff(base=1.0, cap=10.0, rng=scripted(0.5, 0.25))
     delays = [next(backoff), next(backoff), *first(4, backoff)]
     lab.expect("delays before retries 1 to 6", delays, [0.5, 0.5, 2.0, 2.0, 5.0, 2.5], trap="lost-count")
+    equal = first(3, Backoff(base=1.0, cap=10.0, jitter="equal", rng=scripted(0.5)))
+    lab.expect("with equal jitter, from 1/2, before retries 1 to 3", equal, [0.75, 1.5, 3.0], trap="wrong-window")
     with lab.no_error(expected="delays for 1,100 more retries", trap="power-before-cap"):
         later = first(1_100, backoff)
     lab.expect("number of delays for 1,100 more retries", len(later), 1_100, trap="lost-count")
