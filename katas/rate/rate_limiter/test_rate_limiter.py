@@ -159,18 +159,21 @@ async def test_each_caller_has_a_limit_of_its_own(lab):
     """Rule 7. Each key has a limit of its own; the integer 1 and the string "1" are two keys."""
     lab.scenario("limit 1: a first and a second call of each caller")
     limiter = RateLimiter(lab.redis(), limit=1, window=60)
-    for key in ("ann", "Ann", " ann", "1", 1, -1, "", "a:1", "'a'", "zoë", 'a"b', "a\\b", "*", "x" * 99, "x" * 100):
+    strange = ("zoe", "zoë", "zoe\u0308", "a:1", "'a'", 'a"b', "a\\b", "*", "", "x" * 99, "x" * 100)
+    alike_to_a_hash = ("plumless", "buckeroo", -1, -2)  # to CRC-32, and to Python's hash()
+    for key in ("ann", "Ann", " ann", "1", 1, *strange, *alike_to_a_hash):
         got = await admitted(limiter, 2, key)
-        lab.expect(f"calls of {key!r} admitted", got, [True, False], trap="shared-key")
+        lab.expect(f"calls of {key!a} admitted", got, [True, False], trap="shared-key")
 
 
 async def test_two_limits_never_mix(lab):
     """Rule 7. Limiters that differ in namespace, limit or window never touch each other's counts."""
-    lab.scenario("eight limiters on one server, each seeing its first call")
+    lab.scenario("twelve limiters on one server, each seeing its first call")
     client = lab.redis()
     for namespace, limit, window, key in (
         ("api", 1, 60, "login:ann"), ("api:login", 1, 60, "ann"), ("", 1, 60, "ann"), ("api", 1, 60, "ann"),
         ("api", 2, 60, "ann"), ("api", 11, 60, "ann"), ("api", 1, 160, "ann"), ("api", 1, 30, "ann"),
+        ("API", 1, 60, "ann"), ("rate-limit", 1, 60, "ann"), ("api", 1, 604_800, "ann"), ("api", 1, 604_800.25, "ann"),
     ):  # fmt: skip
         first = await RateLimiter(client, limit=limit, window=window, namespace=namespace).hit(key)
         what = f"(allowed, remaining) for {key!r} of {namespace!r}, {limit} in {window} s"
@@ -197,11 +200,11 @@ async def test_nonsense_is_refused_at_once(lab):
 
 
 async def test_servers_count_together(lab):
-    """Rule 9. All servers share one limit."""
-    for key, window in ("ann", 60), ("bob", 60.0):
-        lab.scenario(f"limit 1; server A (window=60) is called, then server B (window={window})")
-        limiters = [lab.process().RateLimiter(lab.redis(), limit=1, window=seconds) for seconds in (60, window)]
-        got = [(await limiter.hit(key)).allowed for limiter in limiters]
+    """Rule 9. All servers share one limit, also if they differ in how they write the window, or in `on_outage`."""
+    for key, of_b in ("ann", {}), ("bob", {"window": 60.0}), ("eve", {"on_outage": "closed"}):
+        lab.scenario(f"limit 1 in 60 s; server A is called, then server B, which is built with {of_b or 'the same'}")
+        built = [{"limit": 1, "window": 60, **options} for options in ({}, of_b)]
+        got = [(await lab.process().RateLimiter(lab.redis(), **options).hit(key)).allowed for options in built]
         lab.expect(f"calls of {key!r} admitted on A, on B", got, [True, False], trap="counted-per-process")
 
 
@@ -223,6 +226,17 @@ async def test_a_racing_refusal_takes_nobodys_place(lab):
     await a.hit("ann")
     two, one = await lab.race(a.hit("ann", 2), b.hit("ann", 1), names=("server A", "server B"))
     lab.expect("admitted of A, of B", [two.allowed, one.allowed], [False, True], trap="spend-then-refund")
+
+
+async def test_calls_overlap_on_one_server(lab):
+    """Rule 9. Calls that overlap on one server are decided one by one, each by its own key and cost."""
+    lab.scenario("limit 3, one limiter; at once a call of ann, eve and zoe, costing 3, 2 and 1, and five of bob")
+    limiter = RateLimiter(lab.redis(), limit=3, window=60)
+    with lab.no_error(expected="eight decisions", trap="mixed-up-calls"):
+        calls = ("ann", 3), ("eve", 2), ("zoe", 1), *[("bob", 1)] * 5
+        decisions = await asyncio.gather(*(limiter.hit(key, cost) for key, cost in calls))
+    lab.expect("remaining of ann, eve, zoe", [d.remaining for d in decisions[:3]], [0, 1, 2], trap="mixed-up-calls")
+    lab.expect("bob's calls admitted", sum(d.allowed for d in decisions[3:]), 3, trap="refused-by-conflict")
 
 
 @sweep(kinds=("stall:30",))
@@ -280,6 +294,7 @@ async def test_an_outage_is_answered_as_declared(lab):
     admit, refuse = Decision(True, 3, 0.0, 60.0), Decision(False, 0, 60.0, 60.0)
     for policy, right in ({}, admit), ({"on_outage": "open"}, admit), ({"on_outage": "closed"}, refuse):
         limiter = RateLimiter(lab.redis(), limit=5, window=60, **policy)
+        await limiter.hit("ann")
         for event, error in (
             ("a refused connection", redis.ConnectionError("connection refused")),
             ("a timeout", redis.TimeoutError("Timeout reading from socket")),
@@ -290,21 +305,30 @@ async def test_an_outage_is_answered_as_declared(lab):
             with lab.no_error(expected=what, trap="outage-policy"), lab.server.outage(error):
                 got = await limiter.hit("ann", 2)
             lab.expect(what, got, right, trap="outage-policy")
-        lab.expect("remaining, back in service", (await limiter.hit(str(policy))).remaining, 4, trap="outage-policy")
+        lab.note("** Redis has restarted: it knows no key and no script any more **")
+        lab.server.raw.flushdb(), lab.server.raw.script_flush()
+        with lab.no_error(expected="back in service after the restart", trap="forgotten-script"):
+            again = await limiter.hit("ann")
+        lab.expect("remaining, back in service", again.remaining, 4, trap="outage-policy")
 
 
 async def test_a_defect_is_no_outage(lab):
     """Rule 12. An error that Redis answers is a defect, no outage: it is raised, whatever the policy."""
-    limiter = RateLimiter(lab.redis(), limit=5, window=60, on_outage="open")
-    await limiter.hit("ann")
+    limiters = [RateLimiter(lab.redis(), limit=5, window=60, on_outage=policy) for policy in ("open", "closed")]
+    await limiters[0].hit("ann")
     raw, names = lab.server.raw, lab.server.keys()
     for key in names:
         other_type = raw.rpush if raw.type(key) == b"string" else raw.set
         raw.delete(key)
         other_type(key, "x")
     lab.note("** somebody replaces the stored value by one of another type **")
-    with lab.raises(redis.ResponseError, when="when Redis answers WRONGTYPE", trap="every-error-is-an-outage"):
-        await limiter.hit("ann")
+    full = redis.OutOfMemoryError("OOM command not allowed when used memory > 'maxmemory'")
+    for limiter, policy in zip(limiters, ("open", "closed"), strict=True):
+        with lab.raises(redis.ResponseError, when=f"for WRONGTYPE with {policy!r}", trap="every-error-is-an-outage"):
+            await limiter.hit("ann")
+        told = lab.raises(redis.ResponseError, when=f"for OOM with {policy!r}", trap="every-error-is-an-outage")
+        with told, lab.server.outage(full):
+            await limiter.hit("ann")
 
 
 @sweep(kinds=("lost-request", "lost-reply"))
@@ -369,32 +393,48 @@ async def test_hosts_share_no_monotonic_clock(lab):
     lab.expect("admitted on A, on B", got, [True, False], trap="monotonic-clock")
 
 
+def api_key(request):
+    return request.headers.get("X-Api-Key")
+
+
+async def ask(client, path, caller, wait=0.0):
+    await asyncio.sleep(wait)
+    response = await client.get(path, headers={"X-Api-Key": caller} if caller else {})
+    return response.status_code, response.headers.get("Retry-After")
+
+
 async def test_a_refused_request_is_answered_429(lab):
     """Rule 14. A refused request is answered 429 with `Retry-After`, rounded up, and its endpoint does not run."""
-    lab.scenario("limit 2 in 60 s, cost 2; requests at 0, 0.75, 35.25 and then Retry-After seconds later")
+    lab.scenario("limit 2 in 60 s; ann's cost 2, at 0, 0.75, 35.25 s and when Retry-After is over; bob's 1, 8 s apart")
     app, runs = FastAPI(), []
     limiter = RateLimiter(lab.redis(), limit=2, window=60)
 
-    def api_key(request):
-        return request.headers["X-Api-Key"]
-
     @app.get("/search")
     async def search(decision=Depends(rate_limited(limiter, api_key, cost=2))):  # noqa: B008
-        runs.append(lab.now)
-        return {"remaining": decision.remaining}
+        runs.append((lab.now, decision.remaining))
 
     @app.get("/ping", dependencies=[Depends(rate_limited(limiter, api_key))])
     async def ping():
         return "pong"
 
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://dojo") as client:
-        got = []
-        for wait in (0, 0.75, 34.5, 25):
-            await asyncio.sleep(wait)
-            response = await client.get("/search", headers={"X-Api-Key": "ann"})
-            got.append((response.status_code, response.headers.get("Retry-After")))
-        others = [(await client.get("/ping", headers={"X-Api-Key": "bob"})).status_code for _ in range(3)]
-    lab.expect("status, wait", got, [(200, None), (429, "60"), (429, "25"), (200, None)], trap="early-retry-after")
-    lab.expect("instants at which the endpoint ran", runs, [0.0, 60.25], trap="endpoint-ran")
-    lab.expect("what the endpoint was given", response.json(), {"remaining": 0}, trap="endpoint-ran")
-    lab.expect("statuses of another client's requests, of cost 1", others, [200, 200, 429], trap="shared-key")
+        anns = [await ask(client, "/search", "ann", wait) for wait in (0.0, 0.75, 34.5, 25.0)]
+        bobs = [await ask(client, "/ping", "bob", 8.0) for _ in range(3)]
+    lab.expect("status, wait", anns, [(200, None), (429, "60"), (429, "25"), (200, None)], trap="early-retry-after")
+    lab.expect("(instant, remaining) of each run", runs, [(0.0, 0), (60.25, 0)], trap="endpoint-ran")
+    lab.expect("bob's statuses", [status for status, _ in bobs], [200, 200, 429], trap="shared-key")
+    lab.expect("bob's wait for one unit", bobs[2][1], "44", trap="vague-retry-after")
+
+
+async def test_nonsense_is_no_way_past_the_limit(lab):
+    """Rule 14. What rule 8 calls nonsense is an error of the request, or of the dependency, and passes nobody."""
+    app, limiter = FastAPI(), RateLimiter(lab.redis(), limit=2, window=60)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://dojo") as client:
+        for what, error, cost, caller in (
+            ("without an API key, so that key(request) is None", TypeError, 1, None),
+            ("that costs 3 with limit 2", ValueError, 3, "ann"),
+        ):
+            # The dependency may refuse a cost when it is built.
+            with lab.raises(error, when=f"for a request {what}", trap="unchecked-arguments"):
+                app.get(f"/{cost}", dependencies=[Depends(rate_limited(limiter, api_key, cost))])(lambda: "pong")
+                await ask(client, f"/{cost}", caller)

@@ -50,9 +50,10 @@ def test_delays_start_at_base_and_double(lab):
 
 def test_fractions_of_a_second_survive(lab):
     """Rule 2. A base below one second keeps its fractions."""
-    lab.scenario("base 0.0125 s, cap 60 s, no jitter")
-    delays = [delay(retry, base=0.0125, cap=60) for retry in range(1, 6)]
-    lab.expect("delays before retries 1 to 5", delays, [0.0125, 0.025, 0.05, 0.1, 0.2], trap="integer-truncation")
+    for base, doubled in (0.0125, [0.0125, 0.025, 0.05, 0.1, 0.2]), (1 / 3, [1 / 3, 2 / 3, 4 / 3, 8 / 3, 16 / 3]):
+        lab.scenario(f"base {base} s, cap 60 s, no jitter")
+        delays = [delay(retry, base=base, cap=60) for retry in range(1, 6)]
+        lab.expect("delays before retries 1 to 5", delays, doubled, trap="integer-truncation")
 
 
 def test_growth_stops_at_the_cap(lab):
@@ -60,10 +61,12 @@ def test_growth_stops_at_the_cap(lab):
     lab.scenario("base 1 s, cap 5 s, no jitter")
     delays = [delay(retry, base=1.0, cap=5.0) for retry in range(1, 7)]
     lab.expect("delays before retries 1 to 6", delays, [1.0, 2.0, 4.0, 5.0, 5.0, 5.0], trap="uncapped")
-    for retry in (1_025, 1_100, 1_000_000):
-        with lab.no_error(expected=f"5.0 s before retry {retry:,}", trap="power-before-cap"):
-            late = delay(retry, base=1.0, cap=5.0)
-        lab.expect(f"delay before retry {retry:,}", late, 5.0, trap="power-before-cap")
+    # 2 ** 1023 is a float, three times that is none; and a month has more milliseconds than 2 ** 31.
+    for base, cap, retry in (1.0, 5.0, 1_025), (3.0, 5.0, 1_025), (1.0, 5.0, 1_000_000), (0.001, 2_592_000.0, 40):
+        lab.scenario(f"base {base} s, cap {cap} s, no jitter")
+        with lab.no_error(expected=f"{cap} s before retry {retry:,}", trap="power-before-cap"):
+            late = delay(retry, base=base, cap=cap)
+        lab.expect(f"delay before retry {retry:,}", late, cap, trap="power-before-cap")
 
 
 @given(base=st.integers(1, 600), times=st.integers(2, 1_000_000))
@@ -112,18 +115,18 @@ def test_equal_jitter_keeps_half_the_delay(lab):
 def test_decorrelated_jitter_grows_from_the_previous_delay(lab):
     """Rule 7. Decorrelated jitter picks from `base` to three times `prev`, then cuts at `cap`."""
 
-    def before_retry_5(prev, number):
-        return delay(5, base=1, cap=100, jitter="decorrelated", rng=scripted(number), prev=prev)
+    def before_retry_5(prev, *numbers):
+        rng = scripted(*numbers)
+        return delay(5, base=1, cap=100, jitter="decorrelated", rng=rng, prev=prev), rng.random()
 
     lab.scenario("base 1 s, cap 100 s, retry 5")
-    lab.expect(
-        "prev 8 s, the generator gives 0 and 1/2",
-        [before_retry_5(8.0, 0.0), before_retry_5(8.0, 0.5)],
-        [1.0, 12.5],
-        trap="forgotten-prev",
-    )
-    lab.expect("no prev, which counts as base; 1/2", before_retry_5(None, 0.5), 2.0, trap="forgotten-prev")
-    cut = before_retry_5(50.0, 0.75)
+    lowest, left = before_retry_5(8.0, 0.0, 0.5, 0.25)
+    lab.expect("of 0, 1/2, 1/4 the generator gives next, after one delay", left, 0.5, trap="wrong-window")
+    middle, _ = before_retry_5(8.0, 0.5)
+    lab.expect("prev 8 s, the generator gives 0 and 1/2", [lowest, middle], [1.0, 12.5], trap="forgotten-prev")
+    lab.expect("no prev, which counts as base; 1/2", before_retry_5(None, 0.5)[0], 2.0, trap="forgotten-prev")
+    # The second number is for code that draws again where a cut is due: it shall fail, not draw for ever.
+    cut, _ = before_retry_5(50.0, 0.75, 0.0)
     lab.require(cut <= 100, expected="prev 50 s, 3/4: at most 100.0", got=f"{cut}", trap="jitter-after-cap")
     lab.expect("prev 50 s, 3/4: 112.75 cut at the cap", cut, 100.0, trap="wrong-window")
 
@@ -134,7 +137,7 @@ def test_no_delay_is_negative_or_above_the_cap(lab, retry, base, times):
     cap = base * times
     for jitter, number in itertools.product(("none", *RANDOM_MODES), (0.0, 0.5, 0.999999)):
         lab.scenario(f"{jitter} jitter, the generator gives {number}, base {base} s, cap {cap} s, retry {retry}")
-        got = delay(retry, base=base, cap=cap, jitter=jitter, rng=scripted(number), prev=cap)
+        got = delay(retry, base=base, cap=cap, jitter=jitter, rng=scripted(number, 0.0), prev=cap)
         lab.require(got >= 0, expected="a delay of 0 or more", got=f"{got} s", trap="negative-delay")
         lab.require(got <= cap, expected=f"a delay up to the cap, {cap} s", got=f"{got} s", trap="jitter-after-cap")
 
@@ -221,19 +224,32 @@ def test_parameters_that_cannot_work_are_refused(lab):
     wrong = {
         "retry 0": {"retry": 0},
         "retry -1": {"retry": -1},
+        "retry 0 in decorrelated jitter": {"jitter": "decorrelated", "retry": 0},
         "base 0": {"base": 0},
         "base -1": {"base": -1.0},
         "a base above the cap": {"base": 11.0},
         "an infinite cap": {"cap": math.inf},
         "an unknown jitter": {"jitter": "ful"},
-        "jitter without an rng": {"jitter": "equal", "rng": None},
+        **{f"{jitter} jitter without an rng": {"jitter": jitter, "rng": None} for jitter in RANDOM_MODES},
         "a prev below base": {"jitter": "decorrelated", "prev": 0.5},
         "a prev of 0": {"jitter": "decorrelated", "prev": 0.0},
         "a prev above cap": {"jitter": "decorrelated", "prev": 10.5},
     }
     for what, changed in wrong.items():
+        *_, parameter = changed
+        message = ""
         with lab.raises(ValueError, when=f"for {what}", trap="silent-misconfiguration"):
-            call(**changed)
+            try:
+                call(**changed)
+            except ValueError as error:
+                message = str(error)
+                raise
+        lab.require(
+            parameter in message,
+            expected=f"a message that names {parameter}, for {what}",
+            got=f"{message!r}",
+            trap="silent-misconfiguration",
+        )
     for what, jitter in (("base", "full"), ("cap", "full"), ("prev", "decorrelated")):
         with lab.raises(ValueError, when=f"for {what} NaN", trap="nan-slips-through"):
             call(jitter=jitter, **{what: math.nan})
@@ -245,12 +261,18 @@ def test_parameters_that_cannot_work_are_refused(lab):
 def test_a_backoff_yields_one_delay_after_the_other(lab):
     """Rule 12. A `Backoff` yields the delays before retries 1, 2, 3, … and never ends."""
     lab.scenario("base 1 s, cap 10 s, the default jitter (full); the generator gives 1/2, 1/4, 1/2, 1/4, …")
-    backoff = Backoff(base=1, cap=10, rng=scripted(0.5, 0.25))
+    backoff = Backoff(base=1.0, cap=10.0, rng=scripted(0.5, 0.25))
     delays = [next(backoff), next(backoff), *first(4, backoff)]
     lab.expect("delays before retries 1 to 6", delays, [0.5, 0.5, 2.0, 2.0, 5.0, 2.5], trap="lost-count")
-    later = first(200, backoff)
-    lab.expect("delays for 200 more retries", len(later), 200, trap="lost-count")
+    equal = first(3, Backoff(base=1.0, cap=10.0, jitter="equal", rng=scripted(0.5)))
+    lab.expect("with equal jitter, from 1/2, before retries 1 to 3", equal, [0.75, 1.5, 3.0], trap="wrong-window")
+    with lab.no_error(expected="delays for 1,100 more retries", trap="power-before-cap"):
+        later = first(1_100, backoff)
+    lab.expect("number of delays for 1,100 more retries", len(later), 1_100, trap="lost-count")
     lab.expect("the different ones among them", sorted(set(later)), [2.5, 5.0], trap="lost-count")
+    lab.require(
+        iter(backoff) is backoff, expected="iter(backoff) is backoff", got="another iterator", trap="lost-count"
+    )
 
 
 def test_a_backoff_remembers_its_own_past(lab):
@@ -259,26 +281,35 @@ def test_a_backoff_remembers_its_own_past(lab):
     def plain():
         return Backoff(base=1, cap=100, jitter="none")
 
-    def decorrelated():
-        return Backoff(base=1, cap=100, jitter="decorrelated", rng=scripted(0.5))
+    def decorrelated(cap=100, rng=None):
+        return Backoff(base=1, cap=cap, jitter="decorrelated", rng=rng or scripted(0.5))
 
     lab.scenario("decorrelated jitter, base 1 s, cap 100 s; the generator always gives 1/2")
     lab.expect("four delays", first(4, decorrelated()), [2.0, 3.5, 5.75, 9.125], trap="forgotten-prev")
     in_turn = first(3, zip(decorrelated(), decorrelated(), strict=True))
     lab.expect("two in turn", in_turn, [(2.0, 2.0), (3.5, 3.5), (5.75, 5.75)], trap="shared-state")
+    lab.scenario("decorrelated jitter, base 1 s, cap 4 s; the generator gives 3/4, 3/4, 1/4")
+    walk = first(3, decorrelated(cap=4, rng=scripted(0.75, 0.75, 0.25)))
+    lab.expect("three delays, the second of them cut", walk, [2.5, 4.0, 3.75], trap="forgotten-prev")
     lab.scenario("no jitter, base 1 s, cap 100 s")
     in_turn = first(3, zip(plain(), plain(), strict=True))
     lab.expect("two in turn", in_turn, [(1.0, 1.0), (2.0, 2.0), (4.0, 4.0)], trap="shared-state")
 
 
 def test_reset_starts_over(lab):
-    """Rule 14. After `reset()` the next delay is again the one before retry 1."""
+    """Rule 14. After `reset()` the next delay is again the one before retry 1; the generator is not rewound."""
     for jitter, started in (("none", [1.0, 2.0, 4.0]), ("full", [0.5, 1.0, 2.0]), ("decorrelated", [2.0, 3.5, 5.75])):
         lab.scenario(f"jitter {jitter}, base 1 s, cap 100 s; the generator always gives 1/2")
         backoff = Backoff(base=1, cap=100, jitter=jitter, rng=scripted(0.5))
         first(5, backoff)
         backoff.reset()
         lab.expect("three delays after reset()", first(3, backoff), started, trap="half-reset")
+    lab.scenario("full jitter, base 1 s, cap 60 s, a seeded generator")
+    backoff = Backoff(base=1, cap=60, rng=random.Random(7))
+    before = first(3, backoff)
+    backoff.reset()
+    after = first(3, backoff)
+    lab.require(after != before, expected="other delays after reset()", got=f"{after} again", trap="fixed-seed")
 
 
 def test_a_backoff_is_checked_when_it_is_built(lab):
@@ -298,7 +329,11 @@ def test_a_backoff_is_checked_when_it_is_built(lab):
 
 
 def test_servers_that_start_together_do_not_march_in_step(lab):
-    """Rule 16. Without an `rng`, no two instances draw the same numbers, in one process or in two."""
+    """Rule 16. No two instances draw the same numbers: neither without an `rng`, nor with one that they share."""
+    lab.scenario("two operations, one after the other, with one seeded generator")
+    rng = random.Random(7)
+    one, other = (first(3, Backoff(base=1, cap=60, rng=rng)) for _ in range(2))
+    lab.require(other != one, expected="other delays for the other operation", got=f"{one} twice", trap="fixed-seed")
     lab.scenario("on each of two servers something calls random.seed(42), before the instance is built and after")
 
     def three_delays(server):

@@ -3,8 +3,8 @@
 Its jittered classes draw from the module `random`, so the draw is ours.
 
 Design: redis.backoff.ExponentialBackoff, uniform draws, the iterator as a generator
-Breaks: 3, 8 because ExponentialBackoff.compute takes the power before the cap and overflows after 1,024 failures,
-    with jitter as without
+Breaks: 3, 8, 12 because ExponentialBackoff.compute takes the power before the cap and overflows after 1,024 failures,
+    with jitter as without, and the iterator with it
 """
 
 import random
