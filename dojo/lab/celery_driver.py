@@ -169,6 +169,10 @@ class CeleryBroker:
         """The messages of a queue that workers hold."""
         return [_stored(raw) for raw in self._broker.queues.unacked(queue)]
 
+    def places(self, *queues: str) -> dict[str, list[tuple[Any, ...]]]:
+        """The arguments of all tasks that are ready in `queues`, by where they are; empty queues are left out."""
+        return {queue: [m.args for m in self.messages(queue)] for queue in queues if self.depth(queue)}
+
     def publish(
         self,
         queue: str,

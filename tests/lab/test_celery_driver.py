@@ -192,6 +192,7 @@ def test_an_expired_task_is_discarded(green: Any) -> None:
         time.sleep(6)
         charge.apply_async(("until it was due",), countdown=10, expires=5)
         charge.apply_async(("not at all",), countdown=4, expires=5)
+        assert celery.places("celery", "elsewhere") == {"celery": [("until it was due",), ("not at all",)]}
         celery.worker(app).run()
         assert ran == ["not at all"]
         assert celery.depth("celery") == len(celery.unacked("celery")) == 0

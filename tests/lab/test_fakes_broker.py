@@ -22,6 +22,7 @@ def test_messages_come_in_order_and_acknowledged_ones_are_gone(green):
         assert (first.id, first.body, first.headers) == ("m1", b"body 1", {"n": [1, None]})
         assert (first.queue, first.delivery_count) == ("q", 1)
         assert (ids(broker), broker.held("q")) == (["m2"], ["m1"])
+        assert broker.places("q", "elsewhere") == {"q": ["m2"], "held": ["m1"]}
         broker.ack(first)
         broker.ack(broker.get("q"))
         assert broker.get("q") is broker.get("elsewhere") is None

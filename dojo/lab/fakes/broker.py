@@ -200,6 +200,12 @@ class Broker:
         """The ids of the messages that consumers hold."""
         return [message.id for message in self._queues.held(queue)]
 
+    def places(self, *queues: str) -> dict[str, list[str]]:
+        """The ids of all messages of `queues`, by where they are, "held" included; empty places are left out."""
+        ids = {queue: [message.id for message in self.messages(queue)] for queue in queues}
+        held = [id for queue in queues for id in self.held(queue)]
+        return {place: there for place, there in {**ids, "held": held}.items() if there}
+
     def outage(self, queue: str) -> contextlib.AbstractContextManager[None]:
         """While this lasts, `queue` takes no messages: publishing there raises ConnectionError."""
         return self._queues.outage(queue)
