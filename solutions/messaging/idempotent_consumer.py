@@ -134,7 +134,7 @@ def register_process_order(app: Celery, consumer: IdempotentConsumer, charge: Ch
         try:
             # The gateway knows the order by the same id, so a charge whose result was lost is found again.
             return consumer.process(message, lambda m: charge(m.id, amount, idempotency_key=m.id))
-        except (InProgress, redis.ConnectionError, redis.TimeoutError, OSError) as error:
+        except (InProgress, redis.ConnectionError, redis.TimeoutError, ConnectionError, TimeoutError) as error:
             raise self.retry(exc=error, countdown=min(2**self.request.retries, consumer.lease)) from error
 
     task: Task = app.task(

@@ -12,9 +12,10 @@ from idempotent_consumer import IdempotentConsumer, InProgress, Message, Payload
 
 from dojo.lab import explore, sweep
 
-LEASE = 60
-DAY = 86_400
+LEASE, DAY = 60, 86_400
 CHARGE = {"id": "ch_1", "reference": "order-7", "amount": 1999}
+ERRORS = [redis.ConnectionError("refused"), redis.TimeoutError("timed out"), redis.ResponseError("READONLY replica")]
+failures = pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 
 
 def billing(lab, make=None, *, client=None, **settings):
@@ -65,24 +66,31 @@ def charging(gateway, with_key=False):
     return lambda message: gateway.charge(message.id, 1999, idempotency_key=message.id if with_key else None)
 
 
-def later(seconds, call, *arguments):
-    """A call that is made `seconds` after the others."""
-    time.sleep(seconds)
-    return call(*arguments)
-
-
 def ending(outcome):
     """A call's value, or the name of the error that it raised."""
     return outcome.value if outcome.ok else "died" if outcome.died else type(outcome.error).__name__
 
 
+def delivered(lab, consumer, handler, message=None, name=None):
+    """How a delivery ends that faults may strike."""
+    return ending(lab.attempt_sync(lambda: consumer.process(message or order(), handler), name=name))
+
+
+def losing_redis(lab, consumer, error, handler):
+    """How a delivery ends if every command to Redis fails from the moment on at which its handler runs."""
+    with contextlib.ExitStack() as failing:
+        return delivered(lab, consumer, lambda m: failing.enter_context(lab.server.outage(error)) or handler(m))
+
+
 def shifts(lab, consumer, runs, *workers, first_fails=None, second_gets=None):
     """The endings of one message's deliveries to workers; each one (gets it at, works for) so many seconds."""
-    calls = []
-    for n, (start, seconds) in enumerate(workers, start=1):
+
+    def delivery(n, start, seconds):
+        time.sleep(start)
         handler = working(lab, runs, f"by worker {n}", seconds, first_fails if n == 1 else None)
-        message = second_gets if second_gets and n == 2 else order()
-        calls.append(functools.partial(later, start, consumer.process, message, handler))
+        return consumer.process(second_gets if second_gets and n == 2 else order(), handler)
+
+    calls = [functools.partial(delivery, n, *times) for n, times in enumerate(workers, start=1)]
     return [ending(o) for o in lab.attempts_sync(*calls, names=[f"worker {n + 1}" for n in range(len(calls))])]
 
 
@@ -90,8 +98,7 @@ def test_a_duplicate_gets_the_first_result(lab):
     """Rule 1. Every delivery returns what the message's first one returned, and the handler runs once."""
     consumer, gateway = billing(lab), lab.gateway_sync()
     answers = [consumer.process(order(), charging(gateway)) for _ in range(3)]
-    lab.expect("first delivery", answers[0], CHARGE, trap="already-processed")
-    lab.expect("two duplicates", answers[1:], [CHARGE, CHARGE], trap="already-processed")
+    lab.expect("delivery and two duplicates", answers, [CHARGE] * 3, trap="already-processed")
     lab.expect("charges", len(gateway.ledger), 1, trap="already-processed")
 
 
@@ -107,24 +114,17 @@ def test_every_json_value_is_a_result(lab, decode):
 
 
 @explore
-@pytest.mark.parametrize("where", ["two processes", "two threads of one process"])
-def test_two_deliveries_at_once_run_the_handler_once(lab, where):
+@pytest.mark.parametrize(("where", "trap"), [("two processes", "check-then-act"), ("two threads", "shared-owner")])
+def test_two_deliveries_at_once_run_the_handler_once(lab, where, trap):
     """Rule 2. However two deliveries interleave, the handler runs once; who does not get its result gets InProgress."""
     lab.scenario(f"one message is delivered twice at the same instant, to {where}")
-    gateway = lab.gateway_sync()
-    if where == "two processes":
-        workers, trap = [billing(lab, in_another_process(lab, salt)) for salt in (1, 2)], "check-then-act"
-    else:
-        workers, trap = [billing(lab)] * 2, "shared-owner"
-    calls = [functools.partial(worker.process, order(), charging(gateway)) for worker in workers]
+    gateway, one = lab.gateway_sync(), billing(lab, in_another_process(lab))
+    other = one if where == "two threads" else billing(lab, in_another_process(lab, salt=2))
+    calls = [functools.partial(worker.process, order(), charging(gateway)) for worker in (one, other)]
     told = [ending(o) for o in lab.attempts_sync(*calls, names=("worker 1", "worker 2"))]
     lab.expect("charges", len(gateway.ledger), 1, trap=trap)
-    lab.require(
-        CHARGE in told and all(e in (CHARGE, "InProgress") for e in told),
-        expected="one delivery returns the charge, the other the charge or InProgress",
-        got=" and ".join(map(str, told)),
-        trap=trap,
-    )
+    right = CHARGE in told and all(e in (CHARGE, "InProgress") for e in told)
+    lab.require(right, expected="the charge, and the charge or InProgress", got=str(told), trap=trap)
 
 
 def test_a_handler_that_causes_its_own_message_again(lab):
@@ -139,48 +139,36 @@ def test_a_claim_holds_for_its_lease(lab, lease):
     """Rule 3. While a message is processed, another delivery raises InProgress at once; after `lease` it takes over."""
     lab.scenario(f"lease {lease} s; worker 1 hangs in its handler")
     consumer, runs = billing(lab, lease=lease), []
-    times = (0, 100 * lease), (lease - 0.01, 0), (lease + 0.01, 0)
-    _, within, after = shifts(lab, consumer, runs, *times)
+    _, within, after = shifts(lab, consumer, runs, (0, 100 * lease), (lease - 0.01, 0), (lease + 0.01, 0))
     lab.expect("delivery just within the lease", within, "InProgress", trap="early-acknowledgement")
     lab.expect("delivery just after the lease", after, "by worker 3", trap="inexact-lease")
     lab.expect("the handler ran", runs, ["by worker 1", "by worker 3"], trap="inexact-lease")
 
 
-@pytest.mark.parametrize("failure", ["declined", "shutdown"])
-def test_a_failed_handler_releases_its_claim(lab, failure):
+@pytest.mark.parametrize("error", [LookupError("card declined"), SystemExit("shutdown")], ids=["declined", "shutdown"])
+def test_a_failed_handler_releases_its_claim(lab, error):
     """Rule 4. If the handler raises (anything, `SystemExit` too), its error is seen; the next delivery runs at once."""
     consumer = billing(lab)
-    error = SystemExit("worker shuts down") if failure == "shutdown" else LookupError("card declined")
     try:
         seen = consumer.process(order(), working(lab, [], error=error))
     except (LookupError, SystemExit) as raised:
         seen = raised
     lab.require(seen is error, expected=f"the handler's own {error!r}", got=repr(seen), trap="error-hidden")
-    with lab.no_error(expected="the redelivery runs the handler at once", trap="claim-kept-after-failure"):
-        answer = consumer.process(order(), working(lab, []))
-    lab.expect("redelivery", answer, "paid", trap="claim-kept-after-failure")
+    lab.expect("redelivery", delivered(lab, consumer, working(lab, [])), "paid", trap="claim-kept-after-failure")
 
 
 @sweep(kinds=("lost-request", "lost-reply"))
 def test_the_handlers_error_is_never_hidden(lab):
     """Rule 4. The handler's error reaches the caller, even when Redis fails while the claim is released."""
-    consumer, runs = billing(lab), []
-    failing = working(lab, runs, error=LookupError("card declined"))
-    seen = ending(lab.attempt_sync(lambda: consumer.process(order(), failing)))
+    runs = []
+    seen = delivered(lab, billing(lab), working(lab, runs, error=LookupError("card declined")))
     lab.expect("error that the caller sees", seen, "LookupError" if runs else "ConnectionError", trap="error-hidden")
 
 
-def test_a_time_out_does_not_hide_the_handlers_error(lab):
-    """Rule 4. The handler's error reaches the caller, even when Redis does not answer while the claim is released."""
-    lab.scenario("the handler raises; from then on every command to Redis times out")
-    consumer = billing(lab)
-    with contextlib.ExitStack() as later_on:
-
-        def handler(message):
-            later_on.enter_context(lab.server.outage(redis.TimeoutError("Timeout reading from socket")))
-            raise LookupError("card declined")
-
-        seen = ending(lab.attempt_sync(lambda: consumer.process(order(), handler)))
+@failures
+def test_an_outage_does_not_hide_the_handlers_error(lab, error):
+    """Rule 4. The handler's error reaches the caller, however Redis fails while the claim is released."""
+    seen = losing_redis(lab, billing(lab), error, working(lab, [], error=LookupError("card declined")))
     lab.expect("error that the caller sees", seen, "LookupError", trap="error-hidden")
 
 
@@ -194,37 +182,30 @@ def test_a_claim_may_go_while_another_looks_at_it(lab):
     lab.require(told in ("paid", "InProgress"), expected="'paid' or InProgress", got=repr(told), trap="vanished-claim")
 
 
-def test_without_a_claim_nothing_is_done(lab):
-    """Rule 5. If Redis cannot be asked for the claim, its error reaches the caller, and the handler does not run."""
-    consumer, runs = billing(lab), []
-    with lab.server.outage():
-        outcome = lab.attempt_sync(lambda: consumer.process(order(), working(lab, runs)))
+@failures
+def test_what_redis_cannot_record_is_an_error(lab, error):
+    """Rule 5. If Redis cannot be asked for the claim, the handler does not run; an unstored result is an error."""
+    consumer, runs, due = billing(lab), [], type(error).__name__
+    lab.scenario(f"Redis fails: {error}")
+    with lab.server.outage(error):
+        told = delivered(lab, consumer, working(lab, runs))
     lab.expect("runs during the outage", len(runs), 0, trap="fail-open")
-    lab.expect("delivery during the outage", ending(outcome), "ConnectionError", trap="fail-open")
+    lab.expect("delivery during the outage", told, due, trap="fail-open")
     lab.expect("delivery after the outage", consumer.process(order(), working(lab, runs)), "paid", trap="fail-open")
-
-
-def test_a_result_that_is_not_stored_is_not_returned(lab):
-    """Rule 5. If Redis cannot store the result, its error reaches the caller, so that the message comes again."""
-    consumer = billing(lab)
-    with contextlib.ExitStack() as later_on:
-        goes_down = functools.partial(later_on.enter_context, lab.server.outage())
-        outcome = lab.attempt_sync(lambda: consumer.process(order(), lambda message: goes_down()))
-    lab.expect("delivery, Redis going down at its end", ending(outcome), "ConnectionError", trap="unrecorded-success")
+    told = losing_redis(lab, billing(lab, namespace="shipping"), error, working(lab, [], "shipped"))
+    lab.expect("delivery, Redis failing while its handler runs", told, due, trap="unrecorded-success")
 
 
 @sweep
 def test_a_crash_neither_loses_nor_blocks_a_message(lab):
     """Rule 6. Whatever step a worker dies at, the first delivery after `lease` gets the message's result."""
-    gateway, worker = lab.gateway_sync(), billing(lab)
+    gateway, worker, successor = lab.gateway_sync(), billing(lab), billing(lab, in_another_process(lab))
     charge = charging(gateway, with_key=True)
-    lab.attempt_sync(lambda: worker.process(order(), charge), name="worker")
+    delivered(lab, worker, charge, name="worker")
     time.sleep(LEASE + 1)
-    successor = billing(lab, in_another_process(lab))
-    redelivery = lab.attempt_sync(lambda: successor.process(order(), charge), name="redelivery")
-    free, gone = ending(redelivery) != "InProgress", f"{LEASE + 1} s later the claim has run out"
-    lab.require(free, expected=gone, got="InProgress: a dead worker still holds it", trap="claim-outlives-lease")
-    lab.expect("redelivery", ending(redelivery), CHARGE, trap="lost-message")
+    told, gone = delivered(lab, successor, charge, name="redelivery"), f"{LEASE + 1} s later the claim has run out"
+    lab.require(told != "InProgress", expected=gone, got="InProgress", trap="claim-outlives-lease")
+    lab.expect("redelivery", told, CHARGE, trap="lost-message")
     lab.expect("charges", len(gateway.ledger), 1, trap="lost-message")
 
 
@@ -233,7 +214,8 @@ def test_a_crash_neither_loses_nor_blocks_a_message(lab):
 def test_every_key_expires(lab, error):
     """Rule 7. Whatever step a worker dies at, every key in Redis has a TTL."""
     consumer = billing(lab)
-    lab.attempt_sync(lambda: consumer.process(order(), working(lab, [], error=error)))
+    for _ in range(2):
+        delivered(lab, consumer, working(lab, [], error=error))
     lab.expect("keys without a TTL", lab.server.keys_without_ttl(), [], trap="no-ttl")
 
 
@@ -248,26 +230,24 @@ def test_a_stored_result_is_final(lab):
     lab.expect(f"stored first was {stored!r}, so", told, dict.fromkeys(told, stored), trap="late-finisher")
 
 
-@pytest.mark.parametrize("ends", ["fails", "finishes"])
-def test_a_late_worker_leaves_its_successors_claim_alone(lab, ends):
-    """Rule 8. A worker that ends after its lease does not let a third one in while its successor works."""
-    lab.scenario(f"lease 60 s; worker 1 {ends} at 90 s, worker 2 works from 61 to 111 s")
+@pytest.mark.parametrize(("ends", "seconds"), [("fails", 50), ("fails", 9), ("finishes", 50), ("finishes", 9)])
+def test_a_late_worker_leaves_its_successors_claim_alone(lab, ends, seconds):
+    """Rule 8. A worker that ends after its lease lets no third one in, while its successor works and after."""
+    lab.scenario(f"lease 60 s; worker 1 {ends} at 90 s, worker 2 works from 61 to {61 + seconds} s, worker 3 from 95 s")
     consumer, runs = billing(lab), []
     error = LookupError("card declined") if ends == "fails" else None
-    answers = shifts(lab, consumer, runs, (0, 90), (61, 50), (95, 0), first_fails=error)
+    answers = shifts(lab, consumer, runs, (0, 90), (61, seconds), (95, 0), first_fails=error)
     lab.expect("runs", runs, ["by worker 1", "by worker 2"], trap="foreign-release")
     final = consumer.process(order(), working(lab, runs, "by a duplicate"))
-    results = {*answers, final} - {"InProgress", "LookupError"}
-    lab.expect("results that anybody got", sorted(results), [final], trap="late-finisher")
+    results = sorted({*answers, final} - {"InProgress", "LookupError"})
+    lab.expect("results that anybody got", results, [final], trap="late-finisher")
 
 
 def test_a_late_result_counts_if_nobody_took_over(lab):
     """Rule 8. If the lease ran out and nobody took over, the late result is stored and returned as usual."""
     lab.scenario("lease 60 s; the only worker takes 61 s")
-    consumer, runs = billing(lab), []
-    answers = shifts(lab, consumer, runs, (0, LEASE + 1), (LEASE + 1.5, 0))
+    answers = shifts(lab, billing(lab), [], (0, LEASE + 1), (LEASE + 1.5, 0))
     lab.expect("late worker and duplicate", answers, ["by worker 1"] * 2, trap="result-thrown-away")
-    lab.expect("runs", runs, ["by worker 1"], trap="result-thrown-away")
 
 
 @sweep(kinds=("lost-request", "lost-reply"))
@@ -275,9 +255,7 @@ def test_a_client_that_retries_changes_nothing(lab):
     """Rule 9. With a client that repeats a round trip whose reply was lost, a delivery still returns its result."""
     lab.scenario("the Redis client is configured with 3 retries")
     consumer, runs = billing(lab, client=lab.redis_sync(retries=3)), []
-    outcome = lab.attempt_sync(lambda: consumer.process(order(), working(lab, runs)))
-    lab.expect("delivery", ending(outcome), "paid", trap="own-claim")
-    lab.expect("runs", len(runs), 1, trap="own-claim")
+    lab.expect("delivery, runs", [delivered(lab, consumer, working(lab, runs)), *runs], ["paid"] * 2, trap="own-claim")
 
 
 @pytest.mark.parametrize(("seconds", "at"), [(10, 5), (90, 61), (120, 61)], ids=["in time", "late", "too late"])
@@ -288,60 +266,51 @@ def test_one_id_with_two_payloads_is_an_error(lab, seconds, at):
     other, (one, two) = order(body=b'{"amount": 1998}'), ("by worker 1", "by worker 2")
     told = shifts(lab, consumer, runs, (0, seconds), (at, 50), second_gets=other)
     lab.expect("runs", runs, [one, two] if late else [one], trap="payload-ignored")
-    duplicates = [functools.partial(consumer.process, m, working(lab, runs, "again")) for m in (order(), other)]
-    final = [ending(lab.attempt_sync(duplicate)) for duplicate in duplicates]
+    final = [delivered(lab, consumer, working(lab, runs, "again"), message) for message in (order(), other)]
     right = final in [[one, "PayloadMismatch"], ["PayloadMismatch", two]][: 1 + late]
-    lab.require(
-        right and (told == final or (late and told == ["InProgress", final[1]])),
-        expected="one body's worker and duplicate get its result, the other's PayloadMismatch",
-        got=f"workers: {told}, duplicates: {final}",
-        trap="payload-ignored",
-    )
+    right = right and (told == final or (late and told == ["InProgress", final[1]]))
+    due = "one body's worker and duplicate get its result, the other's PayloadMismatch"
+    lab.require(right, expected=due, got=f"workers: {told}, duplicates: {final}", trap="payload-ignored")
 
 
-def test_the_same_body_is_the_same_in_every_process(lab):
-    """Rule 10. The same body, whatever its bytes, never raises PayloadMismatch, in whichever process."""
+def test_bodies_are_compared_byte_by_byte(lab):
+    """Rule 10. The same body, whatever its bytes, never raises PayloadMismatch; any other one does, however alike."""
     here, there = billing(lab), billing(lab, in_another_process(lab))
-    message = order(body=b"\xff\x00{")
-    with lab.no_error(expected="a body that is no text is processed", trap="body-interpreted"):
-        first = here.process(message, working(lab, []))
-    with lab.no_error(expected="its duplicate is answered", trap="salted-hash"):
-        again = there.process(message, working(lab, [], "paid again"))
-    lab.expect("delivery and duplicate", [first, again], ["paid", "paid"], trap="salted-hash")
-
-
-def test_another_spelling_is_another_body(lab):
-    """Rule 10. The same id with another body raises PayloadMismatch, even if the two bodies are the same JSON."""
-    consumer = billing(lab)
-    consumer.process(order(body=b'{"to": "ann", "cents": 5}'), working(lab, []))
-    for other in (b'{"to":"ann", "cents": 5}', b'{"cents": 5, "to": "ann"}', b'{"to": "ann", "cents": 5}\n'):
-        with lab.raises(PayloadMismatch, when=f"for the body {other!r}", trap="body-interpreted"):
-            consumer.process(order(body=other), working(lab, []))
+    json, long = b'{"to": "ann", "cents": 5}', b"-" * 70_000
+    for what, body, other, trap in (
+        ("a body that is no text", b"\xff\x00{", b"\xfe\x00{", "body-interpreted"),
+        ("the same JSON with fewer spaces", json, b'{"to":"ann", "cents": 5}', "body-interpreted"),
+        ("another last byte of 70,001", long + b"1", long + b"2", "payload-ignored"),
+        ("another body with the same CRC-32", b"plumless", b"buckeroo", "payload-ignored"),
+    ):
+        with lab.no_error(expected="a body is processed, whatever its bytes", trap="body-interpreted"):
+            first = here.process(order(what, body), working(lab, []))
+        with lab.no_error(expected="its duplicate is answered, in another process", trap="salted-hash"):
+            again = there.process(order(what, body), working(lab, [], "paid again"))
+        lab.expect("delivery and duplicate", [first, again], ["paid", "paid"], trap="salted-hash")
+        with lab.raises(PayloadMismatch, when=f"for {what}", trap=trap):
+            here.process(order(what, other), working(lab, []))
 
 
 def test_different_messages_never_meet(lab):
     """Rule 11. Messages that differ in namespace or anywhere in their id are different messages."""
     names = [("billing", "order-7"), ("shipping", "order-7"), ("billing", "Order-7"), ("billing", " order-7")]
-    names += [("billing", "o" * 60), ("billing", "o" * 60 + "7"), ("billing", "7"), ("billing", "07")]
+    names += [("billing", "o" * 999), ("billing", "o" * 999 + "7"), ("billing", "7"), ("billing", "07")]
     names += [("billing", "Zoë"), ("billing", "Zo?"), ("billing", "%3A"), ("a%3A", "b")]
     for border in ("", *":/|.,;-_ #%{}\\\n\0"):
         names += [(f"a{border}b", "c"), ("a", f"b{border}c")]
     for namespace, id in names:
         with lab.no_error(expected=f"{id!r} in namespace {namespace!r} is a new message", trap="key-collision"):
-            handler = working(lab, [], [namespace, id])
-            answer = billing(lab, namespace=namespace).process(order(id, id.encode()), handler)
+            answer = billing(lab, namespace=namespace).process(order(id), working(lab, [], [namespace, id]))
         lab.expect("result of this namespace and id", answer, [namespace, id], trap="key-collision")
 
 
 def test_a_result_is_kept_for_its_retention(lab):
     """Rule 12. A result is kept for `retention` seconds from its storing, whatever happens meanwhile; then it goes."""
-    lab.scenario("retention 100 days; the handler takes 30 s")
-    consumer, answers = billing(lab, retention=100 * DAY), []
-    for number, wait in enumerate((0, 50 * DAY, 50 * DAY - 1, 2), start=1):
-        time.sleep(wait)
-        answers.append(consumer.process(order(), working(lab, [], f"run {number}", seconds=30)))
-    when = "at once, after 50 days, 1 s before 100 days, 1 s after 100 days"
-    lab.expect(when, answers, ["run 1", "run 1", "run 1", "run 4"], trap="short-retention")
+    lab.scenario("retention 100 days; worker 2 stores its result at 70 s, worker 1 comes too late")
+    consumer, runs, end = billing(lab, retention=100 * DAY), [], 100 * DAY + 70
+    told = shifts(lab, consumer, runs, (0, 120), (61, 9), (end - 1, 0), (end + 1, 0))
+    lab.expect("results until the end, and after", told, ["by worker 2"] * 3 + ["by worker 4"], trap="short-retention")
 
 
 def test_durations_that_cannot_work_are_refused(lab):
@@ -369,8 +338,7 @@ def test_an_order_is_charged_once_however_often_it_is_sent(lab):
             raise ConnectionError("the reply was lost")
         return made
 
-    app = celery.app()
-    process_order = register_process_order(app, billing(lab), charge)
+    process_order = register_process_order(app := celery.app(), billing(lab), charge)
     worker = celery.worker(app)
     for amounts, steps in (((1999, 1999), 4), ((2999,), 2)):
         for amount in amounts:
@@ -388,36 +356,39 @@ def test_an_order_is_charged_once_however_often_it_is_sent(lab):
 
 
 def test_an_order_outlasts_an_outage(lab):
-    """Rule 15. While Redis or the gateway is out of reach, the task is retried, each time after at most the lease."""
-    lab.scenario("lease 60 s; Redis is down for the first 12 attempts, the gateway is out of reach for the next 3")
+    """Rule 15. While Redis or the gateway is unreachable, the task is retried within a lease; other errors fail it."""
+    lab.scenario("lease 20 s; Redis is down for the first 8 attempts, the gateway is out of reach for the next 3")
     celery, gateway = lab.celery(), lab.gateway_sync()
     met, to_come = ["redis.exceptions.ConnectionError"], [ConnectionError, TimeoutError, redis.TimeoutError]
 
     def charge(*order, **key):
         if to_come:
             met.append(f"{to_come[0].__module__}.{to_come[0].__name__}")
-            raise to_come.pop(0)("gateway out of reach")
+            raise to_come.pop(0)("no charge")
         return gateway.charge(*order, **key)
 
-    app = celery.app()
-    task = register_process_order(app, billing(lab), charge)
+    task = register_process_order(app := celery.app(), billing(lab, lease=20), charge)
     task.delay("order-7", "ann", 1999)
     worker = celery.worker(app)
     with lab.server.outage():
-        times = [lab.now for _ in range(12) if worker.step()]
-    times += [lab.now for _ in range(8) if worker.step()]
+        times = [lab.now for _ in range(8) if worker.step()]
+    times += [lab.now for _ in range(6) if worker.step()]
     lab.expect(f"charges (the task last met {met[-1]})", len(gateway.ledger), 1, trap="acknowledged-too-early")
     longest = max(after - before for before, after in itertools.pairwise([*times, lab.now]))
-    lab.require(longest <= LEASE, expected=f"at most {LEASE} s a delay", got=f"{longest:,.0f} s", trap="uncapped-delay")
-    lab.scenario("order-8 has been retried 1,100 times already when it meets one more outage of Redis")
+    lab.require(longest <= 20, expected="at most 20 s a delay", got=f"{longest:,.0f} s", trap="uncapped-delay")
+    lab.scenario("then order-8, after 1,100 retries, meets one more outage of Redis, and order-9's card is declined")
     task.apply_async(("order-8", "ann", 1999), retries=1_100)
     with lab.server.outage():
         worker.step()
     worker.step()
-    lab.expect("charges, order-8 after 1,101 retries", len(gateway.ledger), 2, trap="acknowledged-too-early")
+    lab.expect("charges, with order-8 after 1,101 retries", len(gateway.ledger), 2, trap="acknowledged-too-early")
+    to_come.append(LookupError)
+    task.delay("order-9", "ann", 1999)
+    lab.expect("runs of the task for order-9", worker.step() + worker.step(), 1, trap="retried-for-ever")
 
 
-@sweep
+# Dying before a step leaves what dying after the one before it left, and lost requests to Redis are rule 15's outage.
+@sweep(kinds=("died-after", "lost-reply"))
 def test_an_order_outlasts_the_process_that_works_on_it(lab):
     """Rule 16. Whatever step the child process dies or loses its connection at, the order is charged exactly once."""
     lab.scenario("a prefork worker; lease 60 s; the fault strikes the child that executes the task")

@@ -100,7 +100,7 @@ def register_process_order(app, consumer, charge):
             order = Message(order_id, f"{customer}\n{amount}".encode())
             try:
                 return consumer.process(order, lambda _: charge(order_id, amount, idempotency_key=order_id))
-            except (InProgress, redis.ConnectionError, redis.TimeoutError, OSError) as error:
+            except (InProgress, redis.ConnectionError, redis.TimeoutError, ConnectionError, TimeoutError) as error:
                 return self.retry(exc=error, countdown=5)
 
     return app.register_task(ProcessOrder())
