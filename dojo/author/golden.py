@@ -45,8 +45,9 @@ class Golden:
         return next((file for file in files if file.is_file()), self._of_version(FIRST_PYTHON))
 
     def path_to_write(self) -> Path:
-        """Where this version's message belongs if it differs."""
-        return self._of_version(PYTHON)
+        """Where this version's message belongs if it differs; the first message of all is everybody's."""
+        plain = self._of_version(FIRST_PYTHON)
+        return self._of_version(PYTHON) if plain.is_file() else plain
 
     def _of_version(self, version: tuple[int, int]) -> Path:
         suffix = "" if version <= FIRST_PYTHON else f".py{version[0]}.{version[1]}"

@@ -302,6 +302,7 @@ def test_a_newer_python_may_have_its_own_message(tmp_path, monkeypatch):
         monkeypatch.setattr(golden, "PYTHON", version)
         return golden.Golden("late", tmp_path, message)
 
+    assert at((3, 13), "old\n").path_to_write() == tmp_path / "late.txt"
     write(tmp_path / "late.txt", "old\n")
     write(tmp_path / "late.py3.12.txt", "new\n")
     assert at((3, 11), "old\n").difference() == ""
