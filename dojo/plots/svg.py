@@ -28,8 +28,8 @@ STYLE = """
 .plot .limit { stroke: var(--ink); stroke-width: 1.5; }
 .plot .moment { stroke: var(--faint); stroke-dasharray: 2 4; }
 .plot .behind { fill: var(--behind); fill-opacity: .45; stroke: none; }
-.plot .behind0 { fill: none; stroke: var(--c0); stroke-width: 1.5; stroke-dasharray: 1 4; stroke-linecap: round; }
-.plot .behind1 { fill: none; stroke: var(--c1); stroke-width: 1.5; stroke-dasharray: 1 4; stroke-linecap: round; }
+.plot .behind0 { fill: none; stroke: var(--c0); stroke-width: 2; stroke-dasharray: 1 4; stroke-linecap: round; }
+.plot .behind1 { fill: none; stroke: var(--c1); stroke-width: 2; stroke-dasharray: 1 4; stroke-linecap: round; }
 .plot .area0 { fill: var(--c0); fill-opacity: .18; stroke: none; }
 .plot .area1 { fill: var(--c1); fill-opacity: .14; stroke: none; }
 .plot .over { fill: var(--over); fill-opacity: .4; stroke: none; }

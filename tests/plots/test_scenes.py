@@ -122,7 +122,7 @@ def test_a_backlog_is_bounded_and_a_healthy_peer_notices_nothing() -> None:
         assert chart.behind is not None
         assert chart.behind.peak == 0
         assert heights(chart)[-1] == 0
-    assert "then closed" in charts("websocket_broadcaster")[2].note
+    assert "got 2 of 40 and was closed" in charts("websocket_broadcaster")[2].note
     assert all(chart.shown.peak == 30 for chart in charts("websocket_broadcaster", 2))
 
 

@@ -15,7 +15,7 @@ from dojo.plots.scale import counted
 CLIENTS = 1000
 SEED = 7
 """Client n draws from `random.Random` seeded with SEED * CLIENTS + n."""
-BASE_S, CAP_S = 5.0, 40.0
+BASE_S, CAP_S = 5, 40
 BACK_S = 60.0
 """When the server answers again."""
 END_S = 100.0

@@ -11,7 +11,7 @@ from dojo.plots.chart import Axis, Chart, Mark, Series
 from dojo.plots.scale import counted
 
 KEYS = 40
-TTL_S = 12.0
+TTL_S = 12
 JITTER = 0.5
 SEED = 7
 """Of the `random.Random` from which the lifetimes are drawn."""
@@ -58,6 +58,6 @@ def _expiry(lab: Lab, module: Any, jitter: float, title: str, lesson: str) -> Ch
         end=float(END_S),
         shown=Series("loader calls: misses", points),
         behind=Series("requests: the rest are hits", counted(asked, END_S, 1.0)),
-        moment=Mark(TTL_S, "ttl"),
+        moment=Mark(float(TTL_S), "ttl"),
         note=f"hit ratio {hits:.0%} after the fill, {1 - worst / KEYS:.0%} in the worst second ({worst_at:.0f} s)",
     )

@@ -15,7 +15,7 @@ POISON = 5
 """Fails each time."""
 FLAKY = 11
 """Fails the first time."""
-ATTEMPTS, DELAY_S = 3, 4.0
+ATTEMPTS, DELAY_S = 3, 4
 WORK_S = 0.75
 END_S = 32.0
 

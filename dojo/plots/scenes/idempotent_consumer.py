@@ -17,7 +17,7 @@ SEED = 7
 WORKERS = 3
 KILLED = (4, 9)
 """Messages whose first worker is killed before it could do the work."""
-WORK_S, LEASE_S, REDELIVERY_S = 0.5, 3.0, 2.0
+WORK_S, LEASE_S, REDELIVERY_S = 0.5, 3, 2.0
 END_S = 30.0
 
 
@@ -26,7 +26,7 @@ def redelivered(lab: Lab, module: Any) -> list[Chart]:
     rng = random.Random(SEED)
     processes = [module, *(lab.process() for _ in range(WORKERS - 1))]
     workers = [
-        each.IdempotentConsumer(lab.redis_sync(), namespace="billing", lease=LEASE_S, retention=3600.0)
+        each.IdempotentConsumer(lab.redis_sync(), namespace="billing", lease=LEASE_S, retention=3600)
         for each in processes
     ]
     deliveries: list[tuple[float, int]] = []

@@ -10,7 +10,7 @@ from dojo.lab import Lab
 from dojo.plots.chart import Axis, Chart, Mark, Point, Series
 from dojo.plots.scale import changing
 
-LIMIT, WINDOW_S = 10, 10.0
+LIMIT, WINDOW_S = 10, 10  # whole numbers, so that a first draft passes them on to Redis without an error
 END_S = 40.0
 
 
@@ -32,7 +32,7 @@ async def around_the_boundary(lab: Lab, module: Any) -> list[Chart]:
     after = [WINDOW_S + n / 10 for n in range(LIMIT)]
     about = "A burst just before a window's end and one just after it: a window that starts afresh admits them both."
     title = "A burst around the boundary"
-    return [await _traffic(lab, module, before + after, title, about, Mark(WINDOW_S, "boundary"))]
+    return [await _traffic(lab, module, before + after, title, about, Mark(float(WINDOW_S), "boundary"))]
 
 
 SCENES = (steady, around_the_boundary)
@@ -57,7 +57,7 @@ async def _traffic(lab: Lab, module: Any, times: Sequence[float], title: str, ab
         end=end,
         shown=shown,
         behind=Series("asked for", _rolling(times)),
-        limit=Mark(LIMIT, f"limit {LIMIT}"),
+        limit=Mark(float(LIMIT), f"limit {LIMIT}"),
         moment=moment,
         note=f"{len(admitted)} of {len(times)} admitted, at most {shown.peak:.0f} in {WINDOW_S:g} s{over}",
     )

@@ -105,7 +105,7 @@ async def _produce(hub: Any) -> None:
 
 def _chart(overflow: str, waiting: list[tuple[float, float]], lag: list[tuple[float, float]], slow: _SlowPeer) -> Chart:
     shown, behind = Series("waiting for the slow peer", tuple(waiting)), Series("lag of a healthy one", tuple(lag))
-    closed = ", then closed" if slow.closed else ""
+    closed = " and was closed" if slow.closed else ""
     return Chart(
         title=f"Backlog under {overflow}",
         about=f"A message each {EVERY_S:g} s until {MESSAGES * EVERY_S:g} s, a peer that takes {SLOW_S:g} s for each. "
@@ -116,8 +116,8 @@ def _chart(overflow: str, waiting: list[tuple[float, float]], lag: list[tuple[fl
         shown=shown,
         behind=behind,
         limit=Mark(float(BACKLOG), f"backlog {BACKLOG}"),
-        note=f"at most {shown.peak:.0f} wait, the slow peer got {len(slow.taken)} of {MESSAGES}{closed}; "
-        f"a healthy one is at most {behind.peak:.0f} behind",
+        note=f"at most {shown.peak:.0f} wait; the slow one got {len(slow.taken)} of {MESSAGES}{closed}, "
+        f"a healthy one lags {behind.peak:.0f}",
     )
 
 
