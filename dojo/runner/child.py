@@ -10,15 +10,18 @@ import importlib
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from dojo.runner.limits import apply_limits, write_all
 from dojo.runner.results import Job
-from dojo.runner.session import run_pytest
+from dojo.runner.session import Write, run_pytest
 
 
-def main(printed: Path) -> int:
-    """Runs the job; returns pytest's exit code."""
+def main(body: Callable[[Job, Write], int]) -> NoReturn:
+    """Does `body` with the job: it sends records, and returns the exit code with which this interpreter then ends."""
+    printed = Path(sys.argv[1])
     job = Job.from_json(json.load(sys.stdin))
     results = os.dup(1)
     output = os.open(printed, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -28,10 +31,10 @@ def main(printed: Path) -> int:
     sys.stdout.reconfigure(encoding="utf-8", errors="replace", line_buffering=True)  # type: ignore[union-attr]
     importlib.import_module("dojo.plugin")  # the lab and pytest with it, before the tests' time begins to count
     apply_limits(job.limits)
-    return run_pytest(job, lambda data: write_all(results, data))
+    code = body(job, lambda data: write_all(results, data))
+    sys.stdout.flush()
+    os._exit(code)  # threads and exit handlers of the tested code have no say any more
 
 
 if __name__ == "__main__":
-    code = main(Path(sys.argv[1]))
-    sys.stdout.flush()
-    os._exit(code)  # threads and exit handlers of the tested code have no say any more
+    main(run_pytest)

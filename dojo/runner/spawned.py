@@ -32,30 +32,32 @@ def run_spawned(
     workers: int,
     on_test: OnTest | None = None,
     environment: Mapping[str, str] | None = None,
+    *,
+    program: str = "dojo.runner.child",
 ) -> list[RunResult]:
     """Runs the jobs, at most `workers` at a time; the results are in the jobs' order.
 
-    `environment` is added to this process's own.
+    `environment` is added to this process's own. `program` is the module that does a job, in an interpreter of its own.
     """
     env = {**os.environ, **(environment or {})}
     env["PYTHONPATH"] = os.pathsep.join([str(_PROJECT), *filter(None, [env.get("PYTHONPATH")])])
 
     def one(numbered: tuple[int, Job]) -> RunResult:
         index, job = numbered
-        return _spawn(job, env, None if on_test is None else lambda test: on_test(index, test))
+        return _spawn(job, program, env, None if on_test is None else lambda test: on_test(index, test))
 
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
         return list(pool.map(one, enumerate(jobs)))
 
 
-def _spawn(job: Job, env: dict[str, str], on_test: Callable[[TestResult], None] | None) -> RunResult:
+def _spawn(job: Job, program: str, env: dict[str, str], on_test: Callable[[TestResult], None] | None) -> RunResult:
     journal = Journal(job, on_test)
     output = ""
     with tempfile.TemporaryDirectory(prefix="dojo-run-") as directory:
         printed = Path(directory) / "output"
         start = monotonic()
         process = subprocess.Popen(
-            [sys.executable, "-m", "dojo.runner.child", str(printed)],
+            [sys.executable, "-m", program, str(printed)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
