@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from dojo.catalog import CatalogError
-from dojo.cli import author, doctor, overview, progress, reading, work
+from dojo.cli import author, doctor, flip, overview, progress, reading, work
 from dojo.cli.terminal import TOOL_FAILED, USAGE, ToolFailure, fail
 from dojo.practice import PracticeError
 from dojo.stubs import StubError
@@ -44,6 +44,7 @@ app.command("hint")(reading.hint)
 app.command("solution")(reading.solution)
 app.command("diff")(reading.diff)
 app.command("further")(reading.further)
+app.command("flip")(flip.flip)
 app.command("reset")(work.reset)
 app.add_typer(progress.app, name="progress")
 app.command("doctor")(doctor.doctor)
