@@ -131,7 +131,7 @@ def _told(rejection: Rejection) -> str:
 def _reason(rejection: Rejection) -> str:
     lines = [line.strip() for line in rejection.message.splitlines() if line.strip()]
     marked = [line for line in lines if line.startswith(("got ", "raised ", "never finishes", "deadlock", "assert "))]
-    return " ".join(next(iter([*marked, *lines[1:], *lines]), "no message").split())
+    return " ".join(next(iter([*marked, *lines]), "no message").split())
 
 
 def _summary(kata: Kata, flip: Flip) -> None:

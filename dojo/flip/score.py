@@ -3,7 +3,7 @@
 - A test counts if it passes on the reference solution, twice and in two orders, and on every alternative: a test
   that rejects a right solution proves nothing, and neither does one that cannot make up its mind.
 - An alternative is wrong in the rules that it declares to break. A test that says `Rule N.` may reject it for one of
-  these and counts all the same; a test that names no rule has the benefit of the doubt there.
+  these and counts all the same; a test that names no rule has the benefit of the doubt if it rejects nothing else.
 - A mutant is killed by any failure of a test that counts, be it an assertion, an exception, a deadlock or a run that
   never ends, as in real life; a skip is no pass, as everywhere in the dojo. A module that cannot be collected kills
   nothing, nor does a test that meets a limit of the lab.
@@ -34,6 +34,8 @@ LIMITS = Limits(wall_seconds=60.0, cpu_seconds=15)
 _ENDLESS = ("timed-out", "crashed", "never-finishes")
 _NO_VERDICT = "lab"
 _MAX_ENDLESS = 3
+"""So many tests of a file may end their process before those after them are given up."""
+_NOT_RUN = "not run: too many tests before it never end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +228,7 @@ def _verdicts(
 ) -> tuple[Verdict, ...]:
     """What each test makes of the right solutions and of the stub."""
     # Those that do not end would cost the same seconds on each solution.
-    ending = [test.name for test in reference.tests if test.kind not in _ENDLESS]
+    ending = [test.name for test in reference.tests if test.outcome != "not-run" and test.kind not in _ENDLESS]
     found: dict[str, dict[str, TestResult]] = {test.name: {"reference": test} for test in reference.tests}
     again: dict[str, TestResult] = {}
     spare_stub: set[str] = set()
@@ -261,15 +263,12 @@ def _verdict(right: Sequence[Right], on: dict[str, TestResult], again: TestResul
     if flaky and first.passed:
         on = {**on, "reference": again}
     rejections = [
-        Rejection(one, on[one.name].kind or "not-run", on[one.name].message)
+        Rejection(one, on[one.name].kind or "not-run", on[one.name].message or _NOT_RUN)
         for one in right
         if one.name in on and not on[one.name].passed
     ]
-    excused = [
-        rejection
-        for rejection in rejections
-        if rejection.right.breaks and (first.rule is None or first.rule in rejection.right.breaks)
-    ]
+    in_doubt = first.rule is None and all(rejection.right.breaks for rejection in rejections)
+    excused = [rejection for rejection in rejections if in_doubt or first.rule in rejection.right.breaks]
     return Verdict(
         name=first.name,
         rule=first.rule,

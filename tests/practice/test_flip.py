@@ -199,8 +199,7 @@ def test_tests_that_prove_nothing_are_named_and_their_kills_do_not_count(judged:
     assert "next      dojo flip tally" in strict.rejections[0].message
 
     always = verdict(flip, "test_always_fails")
-    assert rejected_by(always) == ["reference", "hash_of_votes"]
-    assert [rejection.right.name for rejection in always.excused] == ["generous"], "it says no rule"
+    assert rejected_by(always) == ["reference", "generous", "hash_of_votes"]
     assert "whatever comes" in always.rejections[0].message
 
     flaky = verdict(flip, "test_hangs_on_the_one_before")
@@ -210,8 +209,7 @@ def test_tests_that_prove_nothing_are_named_and_their_kills_do_not_count(judged:
 
     assert verdict(flip, "test_of_nothing").spares_stub
     assert killed(flip) == {"racy": None, "twice": "test_counts", "any_number": None}
-    assert flip.rejected == ("reference", "hash_of_votes")
-    assert (flip.spared, flip.perfect) == (1, False)
+    assert (flip.spared, flip.perfect) == (0, False)
 
 
 def test_what_an_alternative_may_break_is_no_rejection(judged: Callable[[str], Flip]) -> None:
@@ -262,6 +260,16 @@ def test_any_failure_kills_but_a_limit_of_the_lab_does_not(judged: Callable[[str
     )
     assert all(test.counts for test in flip.tests), [test for test in flip.tests if not test.counts]
     assert killed(flip) == {"racy": None, "twice": "test_waits_for_ever", "any_number": "test_raises"}
+
+
+def test_any_way_of_importing_the_kata_will_do(judged: Callable[[str], Flip]) -> None:
+    star = judged(
+        "    from tally import *\n    async def test_it(lab):\n        assert await Tally(lab.redis()).vote() == 1\n"
+    )
+    module = judged(
+        "    import tally\n    async def test_it(lab):\n        assert await tally.Tally(lab.redis()).vote() == 1\n"
+    )
+    assert [killed(flip)["twice"] for flip in (star, module)] == ["test_it", "test_it"]
 
 
 def test_a_test_that_never_ends_does_not_hide_the_others(judged: Callable[[str], Flip]) -> None:
