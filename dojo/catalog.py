@@ -18,6 +18,9 @@ from typing import cast
 SYLLABUS = Path("katas") / "syllabus.toml"
 """The marker of a repository root, relative to it."""
 
+HOME = ".dojo"
+"""The directory at the repository root that holds what belongs to one learner, never in git."""
+
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 _FIELDS = {"track": str, "name": str, "title": str, "difficulty": int, "minutes": int, "needs": list}
 
@@ -81,6 +84,11 @@ class Kata:
     def alternatives(self) -> Path:
         """The directory of the right solutions of another design."""
         return self.root / "tests" / "alternatives" / self.track / self.name
+
+    @property
+    def flip(self) -> Path:
+        """The learner's own tests of the kata, as `dojo flip` scores them."""
+        return self.root / HOME / "flips" / self.name / f"test_{self.name}.py"
 
     def missing(self) -> tuple[Path, ...]:
         """The parts of a complete kata that are not there, relative to the root."""
@@ -234,6 +242,13 @@ def kata_of_file(path: Path, catalog: Catalog) -> Kata | None:
     """
     path = path.resolve()
     return catalog.get(path.parent.name) or catalog.get(path.stem)
+
+
+def kata_of_tests(path: Path, catalog: Catalog) -> Kata | None:
+    """The kata that a test file tests, be it the repository's or the learner's own; None for any other file."""
+    if path.is_relative_to(catalog.root / "katas"):
+        return kata_of_file(path, catalog)
+    return next((kata for kata in catalog if path == kata.flip), None)
 
 
 def resolve_impl(tree: Path, kata: Kata) -> Path | None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from dojo.catalog import Catalog, CatalogError, Kata, kata_of_file, load, resolve_impl
+from dojo.catalog import Catalog, CatalogError, Kata, kata_of_tests, load, resolve_impl
 from dojo.lab.errors import LabError, NeverFinishes, Stuck
 from dojo.lab.explore import Experiment, Session, conduct, replayable
 from dojo.lab.imports import Finder, Unusable, missing_name
@@ -51,9 +51,7 @@ class Bench:
 
     def kata_of(self, path: Path) -> Kata | None:
         """The kata that a test file belongs to; None for the repository's own tests."""
-        if not path.is_relative_to(self.catalog.root / "katas"):
-            return None
-        return kata_of_file(path, self.catalog)
+        return kata_of_tests(path, self.catalog)
 
     def learner(self, item: pytest.Function) -> Learner | None:
         kata = self.kata_of(item.path)
@@ -142,9 +140,10 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """A learner may call what a library has deprecated, and leave something unclosed; our own solutions may not."""
+    """A learner may call what a library has deprecated, and leave something unclosed; our own code may not."""
     bench = item.config.stash[_BENCH]
-    if bench.kata_of(item.path) is not None and bench.tree != bench.catalog.root / "solutions":
+    kata = bench.kata_of(item.path)
+    if kata is not None and (item.path == kata.flip or bench.tree != bench.catalog.root / "solutions"):
         for category in ("DeprecationWarning", "ResourceWarning"):
             item.add_marker(pytest.mark.filterwarnings(f"default::{category}"))
 
@@ -174,6 +173,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     bench = pyfuncitem.config.stash[_BENCH]
     learner = bench.learner(pyfuncitem)
+    kata = bench.kata_of(pyfuncitem.path)
     names = [n for n in pyfuncitem._fixtureinfo.argnames if n != "lab"]
     arguments = {name: pyfuncitem.funcargs[name] for name in names}
     limit = ENDLESS_BEFORE_S if learner is not None and learner.name in bench.endless else None
@@ -182,11 +182,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     session = _examples(experiment) if drawn else conduct(experiment, bench.schedule)
     if session.capped and session.failed is None:
         pyfuncitem.warn(pytest.PytestWarning(f"only {session.runs:,} schedules were run, not all of them (max_runs)"))
-    if learner is not None:
+    if learner is not None and kata is not None:
         if session.failed is not None and isinstance(session.failed.error, NeverFinishes):
             bench.endless.add(learner.name)
         rule = rule_of(inspect.getdoc(pyfuncitem.obj))
-        pyfuncitem.stash[_REPORT] = report(session, rule, learner.name, learner.path, pyfuncitem.name)
+        command = "flip" if pyfuncitem.path == kata.flip else "hint"
+        pyfuncitem.stash[_REPORT] = report(session, rule, learner.name, learner.path, pyfuncitem.name, command)
     if session.failed is not None and session.failed.error is not None:
         error = session.failed.error
         if isinstance(error, (Exception, Stuck)):

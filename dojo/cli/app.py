@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from dojo.catalog import CatalogError
-from dojo.cli import author, doctor, overview, plot, progress, reading, work
+from dojo.cli import author, doctor, flip, overview, plot, progress, reading, work
 from dojo.cli.terminal import TOOL_FAILED, USAGE, ToolFailure, fail
 from dojo.practice import PracticeError
 from dojo.stubs import StubError
@@ -45,6 +45,7 @@ app.command("solution")(reading.solution)
 app.command("diff")(reading.diff)
 app.command("further")(reading.further)
 app.command("plot", cls=plot.OptionalFile)(plot.plot)
+app.command("flip")(flip.flip)
 app.command("reset")(work.reset)
 app.add_typer(progress.app, name="progress")
 app.command("doctor")(doctor.doctor)

@@ -101,6 +101,6 @@ def place(path: Path) -> str:
 
 
 def kata_here(found: Catalog) -> Kata | None:
-    """The kata whose directory we are in, if we are in one."""
+    """The kata in whose directory we are, or in that of our own tests of it; None if we are in neither."""
     here = Path.cwd()
-    return next((kata for kata in found if here.is_relative_to(kata.directory)), None)
+    return next((k for k in found if here.is_relative_to(k.directory) or here.is_relative_to(k.flip.parent)), None)

@@ -56,13 +56,13 @@ class Report:
         return asdict(self)
 
 
-def report(session: Session, rule: Rule, kata: str, file: Path, test: str) -> Report:
-    """Judge a finished session of the test called `test`."""
+def report(session: Session, rule: Rule, kata: str, file: Path, test: str, command: str = "hint") -> Report:
+    """Judge a finished session of the test called `test`; `dojo COMMAND KATA` is the way on after a failure."""
     run = session.failed
     if run is None or run.error is None:
         return Report(rule.number, rule.text, "passed", runs=session.runs)
     error = run.error
-    told = _Told(session, rule, kata, file, test)
+    told = _Told(session, rule, file, test, f"dojo {command} {kata}")
     lines = [*told.heading(), "", *told.body(error), *told.footer()]
     return Report(
         rule.number,
@@ -93,14 +93,14 @@ def kind_of(error: BaseException) -> str:
 
 
 class _Told:
-    def __init__(self, session: Session, rule: Rule, kata: str, file: Path, test: str) -> None:
+    def __init__(self, session: Session, rule: Rule, file: Path, test: str, way_on: str) -> None:
         assert session.failed is not None
         self._session = session
         self._run = session.failed
         self._rule = rule
-        self._kata = kata
         self._file = file
         self._test = test
+        self._way_on = way_on
 
     def heading(self) -> list[str]:
         number = f"Rule {self._rule.number}  " if self._rule.number is not None else ""
@@ -165,7 +165,7 @@ class _Told:
     def footer(self) -> list[str]:
         name = f'"{self._test}"' if "[" in self._test else self._test
         again = [f"  replay    -k {name} --schedule {self._run.token}"] if self._run.token else []
-        return ["", *again, f"  next      dojo hint {self._kata}"]
+        return ["", *again, f"  next      {self._way_on}"]
 
 
 _VERBATIM: dict[str, Any] = {"break_on_hyphens": False, "drop_whitespace": True, "replace_whitespace": False}

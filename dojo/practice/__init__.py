@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dojo.practice.bench import HOME, PracticeError, reset, write_atomically
+from dojo.practice.bench import HOME, PracticeError, keep, reset, write_atomically
 from dojo.practice.further import Question, read_questions
 from dojo.practice.hints import Hint, read_hints, text_sha256, unlocked
 from dojo.practice.history import FILE, Event, History, history
@@ -19,6 +19,7 @@ __all__ = [
     "Question",
     "State",
     "history",
+    "keep",
     "load",
     "next_kata",
     "progress_of",

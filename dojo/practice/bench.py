@@ -6,11 +6,9 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dojo.catalog import HOME as HOME
 from dojo.catalog import Kata
 from dojo.stubs import is_pristine, write_stub
-
-HOME = ".dojo"
-"""The directory at the repository root that holds what belongs to one learner."""
 
 
 class PracticeError(Exception):
@@ -40,14 +38,23 @@ def reset(kata: Kata, now: datetime | None = None) -> Path | None:
     """
     backup = None
     if kata.stub.is_file() and not is_pristine(kata):
-        stamp = (now or datetime.now(UTC)).strftime("%Y%m%d-%H%M%S")
-        backup = _free(kata.root / HOME / "backups" / kata.name, stamp)
-        try:
-            data = kata.stub.read_bytes()
-        except OSError as error:
-            raise PracticeError(f"cannot read {kata.stub}: {error.strerror}. Nothing was changed.") from error
-        write_atomically(backup, data)
+        backup = keep(kata, kata.stub, now)
     write_stub(kata)
+    return backup
+
+
+def keep(kata: Kata, file: Path, now: datetime | None = None, prefix: str = "") -> Path:
+    """Copy what stands in a learner's file to a backup that is named after `prefix` and `now`; the backup.
+
+    Raises PracticeError if it cannot be read or written.
+    """
+    stamp = prefix + (now or datetime.now(UTC)).strftime("%Y%m%d-%H%M%S")
+    backup = _free(kata.root / HOME / "backups" / kata.name, stamp)
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise PracticeError(f"cannot read {file}: {error.strerror}. Nothing was changed.") from error
+    write_atomically(backup, data)
     return backup
 
 

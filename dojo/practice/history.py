@@ -27,8 +27,8 @@ FILE = Path(HOME) / "progress.sqlite3"
 VERSION = 1
 """Of the schema, kept in SQLite's `user_version`. A later version migrates from each earlier one."""
 
-Kind = Literal["attempt", "hint", "give-up", "drill", "review", "flip"]
-KINDS: tuple[Kind, ...] = ("attempt", "hint", "give-up", "drill", "review", "flip")
+Kind = Literal["attempt", "hint", "give-up", "drill", "review", "flip", "reveal"]
+KINDS: tuple[Kind, ...] = ("attempt", "hint", "give-up", "drill", "review", "flip", "reveal")
 
 _SCHEMA = """
 CREATE TABLE events (

@@ -14,7 +14,10 @@ import threading
 import warnings
 from pathlib import Path
 
-_OURS = ("katas", "solutions", "tests", "conftest")
+from dojo.catalog import HOME
+
+_OURS = ("katas", "solutions", "tests", "conftest", HOME, HOME.replace(".", "_"))
+"""As folders, and as the first parts of the names under which pytest imports what is in them."""
 
 
 def forget_parent(root: Path, kata: str) -> None:

@@ -221,4 +221,5 @@ def _imported(job: Job) -> list[str]:
         for node in ast.walk(ast.parse(job.test_file.read_bytes()))
         if isinstance(node, ast.ImportFrom) and node.module == job.kata and not node.level
         for alias in node.names
+        if alias.name != "*"
     ]

@@ -294,3 +294,17 @@ def test_skipping_is_not_passing(repository):
     assert code == 1
     assert "passed" not in output
     assert "skipped" not in output
+
+
+def test_the_learners_own_tests_run_like_the_katas(repository):
+    flip = repository / f".dojo/flips/{KATA}/test_{KATA}.py"
+    flip.parent.mkdir(parents=True)
+    flip.write_bytes((repository / f"katas/basics/{KATA}/test_{KATA}.py").read_bytes())
+    code, output = pytest_in(repository, ".dojo/flips/tally", "--impl=solutions")
+    assert code == 0, output
+    assert "3 passed" in output
+    file = implementation(repository, RACY, "flipped")
+    code, output = pytest_in(flip.parent, f"--impl={file}", "-k", "race", "--schedule=ABBA", "-p", "no:logging")
+    assert code == 1
+    assert "  replay    -k test_race --schedule ABBA\n  next      dojo flip tally\n" in output
+    assert "server A" in output
