@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from dojo.catalog import CatalogError
-from dojo.cli import author, doctor, flip, overview, plot, progress, reading, work
+from dojo.cli import author, doctor, flip, overview, plot, progress, reading, watch, work
 from dojo.cli.terminal import TOOL_FAILED, USAGE, ToolFailure, fail
 from dojo.practice import PracticeError
 from dojo.stubs import StubError
@@ -40,6 +40,7 @@ app = typer.Typer(
 app.callback()(overview.dojo)
 app.command("list")(overview.list_katas)
 app.command("test")(work.run_tests)
+app.command("watch")(watch.watch)
 app.command("hint")(reading.hint)
 app.command("solution")(reading.solution)
 app.command("diff")(reading.diff)

@@ -32,25 +32,34 @@ def run_spawned(
     workers: int,
     on_test: OnTest | None = None,
     environment: Mapping[str, str] | None = None,
+    on_tick: Callable[[], None] | None = None,
     *,
     program: str = "dojo.runner.child",
 ) -> list[RunResult]:
     """Runs the jobs, at most `workers` at a time; the results are in the jobs' order.
 
-    `environment` is added to this process's own. `program` is the module that does a job, in an interpreter of its own.
+    `environment` is added to this process's own. `on_tick` is called at least every 20 ms while a job runs;
+    what it raises ends that job and comes out here. `program` is the module that does a job, in an interpreter
+    of its own.
     """
     env = {**os.environ, **(environment or {})}
     env["PYTHONPATH"] = os.pathsep.join([str(_PROJECT), *filter(None, [env.get("PYTHONPATH")])])
 
     def one(numbered: tuple[int, Job]) -> RunResult:
         index, job = numbered
-        return _spawn(job, program, env, None if on_test is None else lambda test: on_test(index, test))
+        return _spawn(job, program, env, None if on_test is None else lambda test: on_test(index, test), on_tick)
 
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
         return list(pool.map(one, enumerate(jobs)))
 
 
-def _spawn(job: Job, program: str, env: dict[str, str], on_test: Callable[[TestResult], None] | None) -> RunResult:
+def _spawn(
+    job: Job,
+    program: str,
+    env: dict[str, str],
+    on_test: Callable[[TestResult], None] | None,
+    on_tick: Callable[[], None] | None,
+) -> RunResult:
     journal = Journal(job, on_test)
     output = ""
     with tempfile.TemporaryDirectory(prefix="dojo-run-") as directory:
@@ -72,7 +81,10 @@ def _spawn(job: Job, program: str, env: dict[str, str], on_test: Callable[[TestR
         arrived: queue.Queue[bytes] = queue.Queue(maxsize=256)
         reader = threading.Thread(target=_forward, args=(process.stdout, arrived), daemon=True)
         reader.start()
-        ended_by = _supervise(process, job, journal, arrived, printed, start)
+        try:
+            ended_by = _supervise(process, job, journal, arrived, printed, start, on_tick)
+        finally:
+            _end(process)
         wall = monotonic() - start
         reader.join(timeout=1.0)
         while not arrived.empty():
@@ -90,10 +102,13 @@ def _supervise(
     arrived: queue.Queue[bytes],
     printed: Path,
     start: float,
+    on_tick: Callable[[], None] | None,
 ) -> EndedBy:
-    """Waits for the process, or ends it; says which."""
+    """Waits until the process ends or has to be ended; says why."""
     ended_by: EndedBy | None = None
     while ended_by is None:
+        if on_tick is not None:
+            on_tick()
         with contextlib.suppress(queue.Empty):
             journal.feed(arrived.get(timeout=_TICK))
         if process.poll() is not None:
@@ -104,12 +119,16 @@ def _supervise(
             ended_by = "output"
         elif journal.damaged:
             ended_by = "records"
+    return ended_by
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """The process and its children are gone when this returns."""
     if os.name == "posix":
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
     process.kill()
     process.wait()
-    return ended_by
 
 
 def _forward(stream: IO[bytes], arrived: queue.Queue[bytes]) -> None:
