@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from dojo.catalog import CatalogError
-from dojo.cli import author, doctor, overview, progress, reading, work
+from dojo.cli import author, doctor, drill, overview, progress, reading, review, work
 from dojo.cli.terminal import TOOL_FAILED, USAGE, ToolFailure, fail
 from dojo.practice import PracticeError
 from dojo.stubs import StubError
@@ -46,6 +46,8 @@ app.command("diff")(reading.diff)
 app.command("further")(reading.further)
 app.command("reset")(work.reset)
 app.add_typer(progress.app, name="progress")
+app.command("drill")(drill.drill)
+app.command("review")(review.review)
 app.command("doctor")(doctor.doctor)
 app.add_typer(author.app, name="author")
 
