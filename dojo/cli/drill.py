@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random as random_numbers
+import textwrap
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -15,7 +16,7 @@ from dojo import practice
 from dojo.catalog import Catalog, Kata
 from dojo.cli.drill_desk import Desk, Outcome, failure, verdict
 from dojo.cli.drill_history import show_history, when
-from dojo.cli.drill_screen import Screen, clock
+from dojo.cli.drill_screen import Screen, clock, columns
 from dojo.cli.keyboard import END, Keys, interrupted_by_the_system, keys, live
 from dojo.cli.laid_out import markdown
 from dojo.cli.terminal import GREEN, RED, USAGE, catalog, console, fail, marks, place, say, typed
@@ -109,8 +110,10 @@ def _alone(found: Catalog) -> Iterator[None]:
     try:
         with drills.alone(found.root):
             yield
-    except drills.Busy as error:
-        fail(f"{error}", USAGE)
+    except drills.Busy:
+        running = drills.unfinished(found.root)
+        which = f"A drill of {running.kata}" if running is not None else "A drill"
+        fail(f"{which} is going on in another terminal. Work there, or pause it there with q.", USAGE)
 
 
 def _running(found: Catalog) -> Drill | None:
@@ -257,7 +260,8 @@ def _questions(kata: Kata, keyboard: Keys) -> None:
         return
     say("\nFollow-up questions. Answer aloud; any key shows the answer, q ends.", "bold")
     for question in questions:
-        say(f"\n{question.number} of {len(questions)}  {question.text}\n", "bold")
+        asked = f"{question.number} of {len(questions)}  {question.text}"
+        say(f"\n{textwrap.fill(asked, min(columns(), 100))}\n", "bold")
         while (key := keyboard.read(1.0)) is None:
             pass
         if key in ("q", END):

@@ -88,8 +88,8 @@ class Desk:
                 if outcome is not None:
                     return outcome
         finally:
-            self._screen.wipe()
             keep(self.drill)
+            self._screen.wipe()
 
     def _is_untouched(self) -> bool:
         """Whether there is nothing to test yet. A drill that goes on is tested at once: where does it stand?"""

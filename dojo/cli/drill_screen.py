@@ -52,17 +52,15 @@ class Screen:
         if not self.live or self._held is not None or text == self._below:
             return
         self._below = text
-        plain = "NO_COLOR" in os.environ
+        plain = bool(os.environ.get("NO_COLOR"))
         shown = cut(text, columns() - 1)
-        sys.stdout.write(f"\r\x1b[2K{shown}" if plain or not text else f"\r\x1b[2K\x1b[2m{shown}\x1b[0m")
-        sys.stdout.flush()
+        _write(f"\r\x1b[2K{shown}" if plain or not text else f"\r\x1b[2K\x1b[2m{shown}\x1b[0m")
 
     def wipe(self) -> None:
         """Take the line below away."""
         if self._below:
             self._below = ""
-            sys.stdout.write("\r\x1b[2K")
-            sys.stdout.flush()
+            _write("\r\x1b[2K")
 
     def hold(self) -> None:
         """Show nothing until `release`: another program has the terminal."""
@@ -73,3 +71,12 @@ class Screen:
         held, self._held = self._held or [], None
         for draw in held:
             self.show(draw)
+
+
+def _write(text: str) -> None:
+    """Raises KeyboardInterrupt if the terminal has gone: its signal is on the way, and may be late."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        raise KeyboardInterrupt from error

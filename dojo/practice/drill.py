@@ -226,7 +226,7 @@ def alone(root: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Busy("a drill is running in another terminal. Go on there, or end it there with q.") from None
+            raise Busy("a drill is going on in another terminal. Work there, or pause it there with q.") from None
         yield
     finally:
         os.close(descriptor)

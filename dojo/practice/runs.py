@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dojo.runner import RunResult
 
 _PROJECT = Path(__file__).resolve().parents[2]
+_PATIENCE_S = 5.0
 
 
 def run_once(kata: Kata, file: Path) -> RunResult:
@@ -63,7 +64,11 @@ class Runs:
         with contextlib.suppress(OSError):
             self._stdin.close()
         self._process.terminate()
-        self._process.wait()
+        try:
+            self._process.wait(timeout=_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
     def start(self, file: Path) -> None:
         """Begin a run on `file`; the one before must have been fetched."""

@@ -225,6 +225,19 @@ def test_a_review_at_a_terminal(dojo: Run, katas: Catalog) -> None:
     assert reviews(katas)[0].data["seconds"] < 60
 
 
+def test_a_long_line_goes_on_below_its_beginning(first: Kata, katas: Catalog) -> None:
+    long = "number + number + 1" + " + 0" * 20
+    (first.mutants / "off_by_one.py").write_text(OFF_BY_ONE.replace("number + number + 1", long), encoding="utf-8")
+    (first.mutants / "unchecked.py").unlink()
+    with Terminal(katas.root, "review", NO_COLOR="") as terminal:
+        terminal.see("8      return number + number + 1 + 0")
+        terminal.see("\n   0 + 0")
+        terminal.see("The rules of add_one")
+        terminal.press("\n")
+        terminal.see("It breaks rule 1.")
+        assert terminal.ended() == 1
+
+
 def test_leaving_a_review_at_a_terminal(katas: Catalog) -> None:
     with Terminal(katas.root, "review") as terminal:
         terminal.see("Which rule, and which line?")
