@@ -27,7 +27,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="dojo-kills-") as directory:
         katas = little_clone(Path(directory) / "clone")
         for number in range(1, arguments.kills + 1):
-            killed = murder(katas, lot, longest=4.0)
+            killed = murder(katas, lot, longest=2.0)
             shown += killed.shown
             lost += max(0, killed.shown - killed.recorded)
             print(

@@ -28,7 +28,8 @@ class Killed:
 
 
 def murder(katas: Catalog, lot: random.Random, longest: float = 2.0) -> Killed:
-    """Work at the drill of a little clone (the unfinished one, else a new one), and be killed within `longest` seconds.
+    """Work at the drill of a little clone (the unfinished one, else a new one), and be killed within `longest` seconds,
+    of the start or of a verdict.
 
     Raises PracticeError if the drill or the history cannot be read afterwards.
     """
@@ -39,6 +40,9 @@ def murder(katas: Catalog, lot: random.Random, longest: float = 2.0) -> Killed:
         terminal.see("q pause")
         going = drill.unfinished(katas.root)
         assert going is not None
+        if lot.random() < 0.5:  # a verdict is certain, and the moment after it is what counts
+            going.file.write_text(f"def add_one(number):\n    return number  # {lot.random()}\n", encoding="utf-8")
+            terminal.see(" left  ✗ ")
         began = time.monotonic()
         until = began + lot.uniform(0.0, longest)
         while (now := time.monotonic()) < until:
