@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from dojo.catalog import CatalogError
-from dojo.cli import author, doctor, flip, overview, plot, progress, reading, watch, work
+from dojo.cli import author, doctor, drill, flip, overview, plot, progress, reading, review, watch, work
 from dojo.cli.terminal import TOOL_FAILED, USAGE, ToolFailure, fail
 from dojo.practice import PracticeError
 from dojo.stubs import StubError
@@ -49,6 +49,8 @@ app.command("plot", cls=plot.OptionalFile)(plot.plot)
 app.command("flip")(flip.flip)
 app.command("reset")(work.reset)
 app.add_typer(progress.app, name="progress")
+app.command("drill")(drill.drill)
+app.command("review")(review.review)
 app.command("doctor")(doctor.doctor)
 app.add_typer(author.app, name="author")
 

@@ -10,6 +10,7 @@ import typer
 from dojo import practice
 from dojo.catalog import Kata
 from dojo.cli.choice import OneKata, one
+from dojo.cli.laid_out import markdown, python
 from dojo.cli.side_by_side import show_side_by_side
 from dojo.cli.terminal import RED, USAGE, ToolFailure, catalog, complain, console, fail, place, say, typed
 from dojo.cli.work import run_kata
@@ -74,7 +75,7 @@ def solution(kata: OneKata = None, give_up: GiveUp = False) -> None:
     """
     chosen = _earned(kata, "solution", give_up)
     say(f"{place(chosen.solution)}\n", style="bold")
-    _python(chosen.solution.read_text(encoding="utf-8"))
+    python(chosen.solution.read_text(encoding="utf-8"))
 
 
 def diff(
@@ -129,7 +130,7 @@ def further(
     if not 1 <= number <= len(questions):
         fail(f"{chosen.name} has the questions 1 to {len(questions)}.", USAGE)
     say(f"{number}  {questions[number - 1].text}\n", style="bold")
-    _markdown(questions[number - 1].answer)
+    markdown(questions[number - 1].answer)
 
 
 def _earned(query: str | None, what: str, give_up: bool) -> Kata:
@@ -158,26 +159,5 @@ def _show(kata: Kata, hints: tuple[practice.Hint, ...], total: int) -> None:
     for one_hint in hints:
         say(f"{kata.name}, hint {one_hint.number} of {total}: {one_hint.title}", style="bold")
         say()
-        _markdown(one_hint.text)
+        markdown(one_hint.text)
         say()
-
-
-def _markdown(text: str) -> None:
-    """Laid out for a reader at a terminal; as it stands for everything else."""
-    out = console()
-    if out.is_terminal:
-        from rich.markdown import Markdown
-
-        out.print(Markdown(text), width=min(out.width, 100), soft_wrap=False)
-    else:
-        say(text)
-
-
-def _python(source: str) -> None:
-    out = console()
-    if out.is_terminal and not out.no_color:
-        from rich.syntax import Syntax
-
-        out.print(Syntax(source, "python", theme="ansi_dark", background_color="default"))
-    else:
-        say(source)

@@ -5,7 +5,9 @@ What the events hold:
 - `attempt`: `status` (a run's), `sha256` (of the file that was run), `kept` and `rules` (how many rules held, of how
   many), `where` (`test`, `watch`, `drill`)
 - `hint`: `number`, `sha256` (of the learner's file at that moment)
+- both in a drill: `where` (`drill`) and `drill` (its id, which is that of the event as which it ends)
 - `give-up`: nothing
+- `drill` and `review`: see `dojo.practice.schedule`
 """
 
 from __future__ import annotations

@@ -101,13 +101,7 @@ Run = Callable[..., Result]
 def katas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Catalog:
     """The catalogue of a complete little clone, which is also the working directory."""
     root = tmp_path / "clone"
-    (root / "katas").mkdir(parents=True)
-    (root / "katas" / "syllabus.toml").write_text(SYLLABUS, encoding="utf-8")
-    for name in ("pyproject.toml", "conftest.py"):
-        shutil.copy(REPOSITORY / name, root / name)
-    found = load(root)
-    for step, kata in enumerate(found, start=1):
-        _lay_out(kata, step)
+    found = little_clone(root)
     monkeypatch.chdir(root)
     monkeypatch.delenv("UV", raising=False)
     monkeypatch.setattr("sys.argv", ["dojo"])
@@ -136,6 +130,18 @@ def dojo(katas: Catalog) -> Run:
 def solve(kata: Kata) -> None:
     """Make the learner's file right."""
     kata.stub.write_bytes(kata.solution.read_bytes())
+
+
+def little_clone(root: Path) -> Catalog:
+    """Lay it out in the directory `root`, which is made."""
+    (root / "katas").mkdir(parents=True)
+    (root / "katas" / "syllabus.toml").write_text(SYLLABUS, encoding="utf-8")
+    for name in ("pyproject.toml", "conftest.py"):
+        shutil.copy(REPOSITORY / name, root / name)
+    found = load(root)
+    for step, kata in enumerate(found, start=1):
+        _lay_out(kata, step)
+    return found
 
 
 def _lay_out(kata: Kata, step: int) -> None:

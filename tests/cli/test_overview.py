@@ -184,6 +184,8 @@ def test_a_fault_of_the_dojo_itself_is_exit_code_three(katas: Catalog) -> None:
         "hint",
         "solution",
         "reset",
+        "drill",
+        "review",
         "doctor",
         "author check",
         "author mutate",
