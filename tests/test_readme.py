@@ -15,7 +15,7 @@ ROOT = HERE.parent
 def test_the_failure_shown_is_a_real_one() -> None:
     """If the message has changed for the better, put it into tests/readme/failure.txt and `dojo author readme`."""
     kata = load(ROOT).find("rate_limiter")
-    test = "test_racing_servers_admit_what_fits[1-check-then-act]"
+    test = "test_racing_servers_admit_what_fits[1-0-1-1-check-then-act]"
     (result,) = run(kata, HERE / "readme" / "rate_limiter.py", only=[test]).tests
     shown = (HERE / "readme" / "failure.txt").read_text(encoding="utf-8")
     assert [line.rstrip() for line in result.message.strip("\n").splitlines()] == shown.splitlines()

@@ -70,7 +70,7 @@ return {remaining, retry_after, stamp(-1) + window - now}
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer to one hit; all times in seconds, at most one millisecond too long and never too short."""
+    """The answer to one hit; all times in seconds, less than one millisecond too long and never too short."""
 
     allowed: bool
     """Whether the caller may go on."""
@@ -99,7 +99,7 @@ class RateLimiter:
         Args:
             redis: an asyncio client with its default `decode_responses=False`; it belongs to the caller.
             limit: units a window, at least 1.
-            window: seconds, at least 0.001 and finite, counted in whole microseconds.
+            window: seconds, at least 0.001 and finite.
             namespace: what is limited, such as "login"; any text that UTF-8 can encode.
             on_outage: the answer while Redis cannot be reached.
 

@@ -79,7 +79,7 @@ class Backoff:
         self._prev: float | None = None
 
     def __iter__(self) -> Backoff:
-        """The iterator itself, where it stands."""
+        """The iterator itself; it does not start over."""
         return self
 
     def __next__(self) -> float:

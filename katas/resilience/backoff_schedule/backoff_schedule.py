@@ -54,7 +54,7 @@ class Backoff:
         raise NotImplementedError("Backoff.__init__ is yours to write; start with rule 12 of README.md")
 
     def __iter__(self) -> Backoff:
-        """The iterator itself, where it stands."""
+        """The iterator itself; it does not start over."""
         raise NotImplementedError("Backoff.__iter__ is yours to write; its rules stand in README.md")
 
     def __next__(self) -> float:
