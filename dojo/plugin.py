@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from dojo.catalog import Catalog, CatalogError, Kata, kata_of_tests, load, resolve_impl
+from dojo.lab.blame import without_foreign_frames
 from dojo.lab.errors import LabError, NeverFinishes, Stuck
 from dojo.lab.explore import Experiment, Session, conduct, replayable
 from dojo.lab.imports import Finder, Unusable, missing_name
@@ -238,7 +239,15 @@ def pytest_runtest_makereport(
     # A warning that became an error after the test's own end is not the lab's to tell.
     if result.failed and told.outcome == "failed":
         result.longrepr = _shown(item, told)
+        result.sections = _sections(item, result.sections)
     return result
+
+
+def _sections(item: pytest.Item, sections: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """What was printed and logged. Of a traceback in it the lab's frames and the libraries' are a hundred lines."""
+    bench = item.config.stash[_BENCH]
+    files = {str(item.path), *(str(learner.path) for learner in bench.learners.values())}
+    return [(title, without_foreign_frames(text, files)) for title, text in sections]
 
 
 def _shown(item: pytest.Item, told: Report) -> str:

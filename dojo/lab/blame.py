@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import linecache
+import re
 import traceback
+from collections.abc import Collection
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -22,6 +24,20 @@ def place(path: str, line: int, name: str = "") -> str:
 def learner_frames(files: set[str], tb: TracebackType | None) -> list[traceback.FrameSummary]:
     """The frames of a traceback that lie in one of the learner's `files`, outermost first."""
     return [f for f in traceback.extract_tb(tb) if f.filename in files]
+
+
+def without_foreign_frames(text: str, files: Collection[str]) -> str:
+    """`text` with the tracebacks that somebody logged, cut down to the frames in one of `files`."""
+    kept = []
+    own = True
+    for line in text.splitlines(keepends=True):
+        if frame := re.match(r'  File "(.+)", line \d+', line):
+            own = frame[1] in files
+        elif not line.startswith(("    ", "  [Previous line repeated")):
+            own = True  # neither a frame nor the source below it
+        if own:
+            kept.append(line)
+    return "".join(kept)
 
 
 def learner_line(files: set[str], frame: FrameType | None) -> str | None:

@@ -89,6 +89,9 @@ def _script(source: bytes) -> str:
 
 
 def _cut(word: bytes) -> str:
-    text = word.decode("utf-8", "replace")
-    text = text if text.isprintable() else repr(text)[1:-1]
+    try:
+        text = word.decode()
+        text = text if text.isprintable() else repr(text)[1:-1]
+    except UnicodeDecodeError:
+        text = repr(word)[2:-1]  # as a reply of such bytes is shown
     return text if len(text) <= _WORD else text[: _WORD - 1] + "…"

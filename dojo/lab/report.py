@@ -126,8 +126,9 @@ class _Told:
             said = f": {error}" if str(error) else ""
             return [f"  not written yet{said}{where}"]
         verdict = [*self._verdict(error), *self._forgotten(error)]
-        room = MAX_LINES - len(verdict) - 7
-        picture = timeline(self._run.world.trace, width=WIDTH, max_rows=max(4, min(14, room - 2)))
+        # Nine lines: a heading of two, the footer, blank lines, the columns' titles, and one to spare for a third.
+        around = len(verdict) + max(9, len(self.heading()) + len(self.footer()) + 3)
+        picture = timeline(self._run.world.trace, width=WIDTH, max_rows=max(4, min(14, MAX_LINES - around)))
         return [*picture, *([""] if picture else []), *verdict]
 
     def _forgotten(self, error: BaseException) -> list[str]:

@@ -11,6 +11,9 @@ INDENT = "  "
 TIME_WIDTH = 12
 MAX_COLUMNS = 3
 """More actors than this stand in one column, each line with its name."""
+MAX_FAULTS = 3
+MAX_TELLING = 4
+"""Rows that an elided history shows between its beginning and its end, of which so many are faults."""
 
 
 def timeline(trace: Trace, *, width: int = 100, max_rows: int = 14) -> list[str]:
@@ -24,22 +27,38 @@ def timeline(trace: Trace, *, width: int = 100, max_rows: int = 14) -> list[str]
     steps = _collapsed(entries)
     rows = [_row(step, columns, room) for step in steps]
     if len(rows) > max_rows:
-        rows = _elided(rows, [i for i, step in enumerate(steps) if "**" in _told(step)], max_rows)
+        rows = _elided(rows, _telling(steps), max_rows)
     titles = "".join(f"{a.title:<{room}}" for a in columns) if columns else "who and what"
     return [f"{INDENT}{'time':<{TIME_WIDTH}}{titles}".rstrip(), *rows]
 
 
+def _telling(steps: Sequence[Step]) -> list[int]:
+    """Where the story is: the first faults, each error that an outage repeats once, and then what was charged."""
+    faults = {step.note or i: i for i, step in reversed([*enumerate(steps)]) if "**" in _told(step)}
+    charges = [i for i, step in enumerate(steps) if _charges(step)]
+    # If there is no room for all of them, those in the middle go first.
+    return [*sorted(faults.values())[:MAX_FAULTS], *charges[:1], *charges[:0:-1]][:MAX_TELLING]
+
+
 def _elided(rows: list[str], telling: list[int], room: int) -> list[str]:
-    """The beginning, the end, and what tells most (faults) of a long history; the gaps are counted."""
-    telling = telling[:3]
-    head = room // 3
-    tail = max(1, room - head - 2 * len(telling) - 1)
-    kept = sorted({*range(head), *telling, *range(len(rows) - tail, len(rows))})
+    """The beginning, what tells most, and as much of the end as there is room for; the gaps are counted."""
+    for count in range(len(telling), -1, -1):
+        for tail in range(room, 1, -1):
+            kept = {*range(room // 3), *telling[:count], *range(len(rows) - tail, len(rows))}
+            if len(shown := _with_gaps(rows, kept)) <= room:
+                return shown
+    return rows[-room:]
+
+
+def _with_gaps(rows: list[str], kept: set[int]) -> list[str]:
     shown: list[str] = []
     after = 0
-    for index in kept:
-        if index > after:
-            shown.append(f"{INDENT}{'':{TIME_WIDTH}}… {index - after} more step{'s' * (index - after > 1)} …")
+    for index in sorted(kept):
+        gap = index - after
+        if gap > 1:
+            shown.append(f"{INDENT}{'':{TIME_WIDTH}}… {gap} more steps …")
+        elif gap == 1:
+            shown.append(rows[after])  # to say that a row is missing takes a row
         shown.append(rows[index])
         after = index + 1
     return shown
@@ -66,7 +85,14 @@ def _told(step: Step) -> str:
         return f"{step.text}  …"
     if isinstance(step.reply, BaseException):
         return f"{step.text} → {type(step.reply).__name__}"
+    if _charges(step) and isinstance(step.reply, dict):
+        return f"{step.text} → {step.reply['id']}"  # the rest repeats the request
     return f"{step.text} → {_reply(step.reply)}"
+
+
+def _charges(step: Step) -> bool:
+    """Whether a step asks the payment gateway for money."""
+    return step.touches is not None and b"gateway" in step.touches
 
 
 def _reply(reply: object) -> str:

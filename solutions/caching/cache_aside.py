@@ -39,7 +39,7 @@ class Cached(Protocol[P, T_co]):
     def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> None:
         """Remove the entry of the call with these arguments, in whichever spelling; it need not exist.
 
-        Raises redis.RedisError if Redis cannot be reached: then a stale entry may live on until its TTL ends.
+        Raises redis.RedisError if Redis does not confirm it: then a stale entry may live on until its TTL ends.
         """
 
 
@@ -55,7 +55,7 @@ class AsyncCached(Protocol[P, T_co]):
     async def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> None:
         """Remove the entry of the call with these arguments, in whichever spelling; it need not exist.
 
-        Raises redis.RedisError if Redis cannot be reached: then a stale entry may live on until its TTL ends.
+        Raises redis.RedisError if Redis does not confirm it: then a stale entry may live on until its TTL ends.
         """
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import textwrap
+import traceback
 from pathlib import Path
 
 import pytest
+from redis.exceptions import ConnectionError
 
 from dojo.lab.explore import Experiment, conduct
 from dojo.lab.report import report, rule_of
@@ -42,6 +45,53 @@ def test_a_long_history_is_elided_and_polling_told_once():
     assert len(lines) <= 25
     assert any("more steps" in line for line in lines)
     assert any("(the same 49 more times)" in line for line in lines)
+
+
+def test_of_a_long_history_charges_and_the_end_are_shown():
+    def drones(lab):
+        redis, gateway = lab.redis_sync(), lab.gateway_sync()
+        for n in range(20):
+            with lab.server.outage(), contextlib.suppress(ConnectionError):
+                redis.get(f"before {n}")
+        gateway.charge("order-7", 5, idempotency_key="order-7")
+        for n in range(20):
+            redis.get(f"after {n}")
+        lab.expect("votes", 0, 1, trap="lost-vote")
+
+    lines = told(drones).rendered.splitlines()
+    assert len(lines) <= 24
+    assert sum("connection refused" in line for line in lines) == 4, "an outage is told once, after the beginning"
+    assert "  0.000       charge order-7 5 key=order-7 → ch_1" in lines
+    assert sum("GET after" in line for line in lines) >= 4
+
+
+def test_bytes_that_are_no_text_are_escaped_in_commands_and_replies():
+    def pickles(lab):
+        redis = lab.redis_sync()
+        redis.set("k", b"\x80\x04")
+        redis.get("k")
+        lab.expect("votes", 0, 1, trap="lost-vote")
+
+    rendered = told(pickles).rendered
+    assert r"SET k \x80\x04 → OK" in rendered
+    assert r"GET k → b'\x80\x04'" in rendered
+
+
+def test_an_error_that_is_raised_again_tells_of_the_last_time():
+    error = ConnectionError("refused")
+
+    def earlier(lab):
+        with lab.server.outage(error), contextlib.suppress(ConnectionError):
+            lab.redis_sync().get("k")
+
+    def later(lab):
+        with lab.server.outage(error):
+            lab.redis_sync().get("k")
+
+    told(earlier), told(later)
+    names = {frame.name for frame in traceback.extract_tb(error.__traceback__)}
+    assert "later" in names
+    assert "earlier" not in names
 
 
 def test_long_sentences_are_wrapped():

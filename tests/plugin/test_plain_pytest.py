@@ -213,6 +213,22 @@ def test_logging_is_shown_at_virtual_time(repository):
     assert "23:13:20 about to vote" in output, "an hour after every world begins"
 
 
+def test_of_a_logged_traceback_only_the_learners_frames_are_shown(repository):
+    logging_it = RACY.replace("import asyncio", "import json, asyncio").replace(
+        'logging.getLogger("tally").warning("about to vote")',
+        """try:
+                json.loads("{")
+            except ValueError:
+                logging.getLogger("tally").exception("about to vote")""",
+    )
+    code, output = on(repository, logging_it, "logging", "-k", "race", "--schedule", "ABBA")
+    assert code == 1
+    assert "about to vote" in output
+    assert '    json.loads("{")' in output
+    assert "JSONDecodeError: Expecting property name" in output
+    assert "decoder.py" not in output
+
+
 def test_a_breakpoint_in_the_learners_file_opens_the_debugger(repository):
     source = RIGHT.replace("return (await", "breakpoint(); return (await")
     code, output = cold_on(repository, source, "debugged", "-k", "counts", stdin="p 6 * 7\nc\n")

@@ -20,11 +20,17 @@ JSON: TypeAlias = Any
 
 
 class InProgress(Exception):
-    """Another delivery holds the message's claim. Nothing was done: do not acknowledge, deliver it again later."""
+    """Another delivery holds the message's claim: do not acknowledge, deliver it again later.
+
+    The handler has not run, or has outlived its lease.
+    """
 
 
 class PayloadMismatch(Exception):
-    """This id is known with another body, so one of the two would be lost. Nothing was done: alert, do not retry."""
+    """This id is known with another body, so one of the two would be lost: alert, do not retry.
+
+    The handler has not run, or has outlived its lease.
+    """
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,8 @@ class IdempotentConsumer:
     `lease`: seconds that a claim is held. Choose it longer than the slowest handler: it is how long a message is
     blocked when its worker dies, and a handler that takes longer may run twice.
     `retention`: seconds that a result is kept once it is stored. Choose it longer than the broker may redeliver.
-    Both count to the millisecond. Raises ValueError unless 0.001 <= lease <= retention <= 315 360 000 (ten years).
+    Fractions count, a millisecond more or less does not.
+    Raises ValueError unless 0.001 <= lease <= retention <= 315 360 000 (ten years).
     """
 
     def __init__(self, client: redis.Redis, *, namespace: str, lease: float, retention: float) -> None:

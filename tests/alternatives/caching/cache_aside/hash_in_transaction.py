@@ -76,7 +76,8 @@ class Codec:
 
     def encode(self, value):
         try:
-            return json.dumps(tagged(value))
+            # Half a character cannot be encoded, and is not stored: as escapes, two of them would come back as one.
+            return json.dumps(tagged(value), ensure_ascii=False).encode()
         except (Unstorable, ValueError, RecursionError):
             return None
 
