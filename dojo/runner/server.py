@@ -50,12 +50,10 @@ class Requests:
         self.closed = False
 
     def next(self) -> dict[str, Any] | None:
-        """The next run that is still wanted, as soon as there is one; None when the client is gone."""
+        """The next run, as soon as there is one; None when the client is gone."""
         while not self.closed:
-            while self._waiting:
-                request = self._waiting.popleft()
-                if request["run"] not in self._cancelled:
-                    return request
+            if self._waiting:
+                return self._waiting.popleft()
             self._take(None)
         return None
 
@@ -124,6 +122,8 @@ def serve(requests: Requests, answers: int) -> None:
         number = request["run"]
         run = functools.partial(_run, number, requests, answers, answer, sharder)
         try:
+            if requests.cancelled(number):  # before it began
+                raise _Cancelled
             result = run(Job.from_json(request["job"]))
             if request["focus"] and result.status == "red" and result.output.strip():
                 result = replace(result, output=_alone(run, request, result))

@@ -247,6 +247,10 @@ def test_without_fork_the_answers_are_the_same(kata: Kata, monkeypatch: pytest.M
         assert json.loads(answering.readline()) == {"event": "ready"}
         asking.write(json.dumps({"cancel": 1}).encode() + b"\n")
         assert json.loads(answering.readline()) == {"event": "cancelled", "run": 1}
+        # Both in one go: the run is cancelled before it begins.
+        at_once = [{**endless, "run": 3}, {"cancel": 3}]
+        asking.write(b"".join(json.dumps(one).encode() + b"\n" for one in at_once))
+        assert json.loads(answering.readline()) == {"event": "cancelled", "run": 3}
         asking.write(json.dumps(right).encode() + b"\n")
         heard = [json.loads(answering.readline()) for _ in range(3)]
         asking.close()
