@@ -16,13 +16,15 @@ synchronous worker feeds ``celery.worker.request.Request`` from a broker with Ra
   first one did not die. "prefork": only the child that executes the task (`celery_worker.Worker`).
 - ``lab.race_sync(one.run, two.run)`` lets two workers (pool "solo") race under the schedule.
 - ``lab.die()`` in a task kills its process at that very point, as the OOM killer would.
-- ``celery.depth("orders")``, ``celery.messages("orders.dlq")``, ``celery.unacked("orders")`` look without a step.
+- ``celery.depth("orders")``, ``celery.messages("orders.dlq")``, ``celery.unacked("orders")`` and
+  ``celery.dropped()`` look without a step.
 - ``celery.publish("orders", b"{")`` puts there what another producer might.
 
 As on a real RabbitMQ: dead-lettering, priorities and delivery limits are what the *queue* was declared with
 (``kombu.Queue("orders", queue_arguments={"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "orders.dlq"})`` in
 ``task_queues``), and whatever is sent to a queue that nobody has declared is gone. A worker declares the queues that it
-consumes, a producer the one that it publishes to; the timeline tells what was dropped, and why.
+consumes, a producer the one that it publishes to; the timeline tells what was dropped, and why. A quorum queue without
+``x-delivery-limit`` allows 20 redeliveries, as since RabbitMQ 4.0; a negative limit is none.
 
 The same tasks were run by a real prefork worker on RabbitMQ 3.10: executions, dead letters and their headers agree.
 
@@ -168,6 +170,10 @@ class CeleryBroker:
     def unacked(self, queue: str) -> list[StoredMessage]:
         """The messages of a queue that workers hold."""
         return [_stored(raw) for raw in self._broker.queues.unacked(queue)]
+
+    def dropped(self) -> list[StoredMessage]:
+        """The messages that the broker had no queue for: sent to none, or dead without a dead-letter queue."""
+        return [_stored(raw) for raw in self._broker.queues.dropped]
 
     def places(self, *queues: str) -> dict[str, list[tuple[Any, ...]]]:
         """The arguments of all tasks that are ready in `queues`, by where they are; empty queues are left out."""

@@ -34,6 +34,9 @@ SUPPORTED = (
     "x-queue-type",
 )
 
+DELIVERY_LIMIT = 20
+"""Redeliveries that a quorum queue allows unless it says otherwise, since RabbitMQ 4.0; below 0 there is no limit."""
+
 WITHOUT_EFFECT = ("x-dead-letter-strategy", "x-overflow", "x-queue-leader-locator", "x-quorum-initial-group-size")
 """Right on a cluster, and accepted here, where they change nothing: this broker is one node, no queue of it has a
 length limit, and what it dead-letters it never loses."""
@@ -92,6 +95,8 @@ class Queues:
         self._unacked: dict[int, Unacked] = {}
         self._seq = itertools.count()
         self._tags = itertools.count(1)
+        self.dropped: list[Raw] = []
+        """Messages that had nowhere to go, the oldest loss first."""
 
     # declaring and looking
 
@@ -215,7 +220,7 @@ class Queues:
     def _append(self, name: str, raw: Raw, now: int | None = None) -> None:
         queue = self._queues.get(name)
         if queue is None:
-            self._tell(f"broker: {label(raw)} dropped, there is no queue {name!r}")
+            self._drop("", raw, f"no queue {name!r}")
             return
         now = self._now() if now is None else now
         properties = raw["properties"]
@@ -242,8 +247,8 @@ class Queues:
         if queue.quorum:
             headers = message.raw["headers"]
             headers["x-delivery-count"] = headers.get("x-delivery-count", 0) + 1
-            limit = queue.arguments.get("x-delivery-limit")
-            if limit is not None and headers["x-delivery-count"] > limit:
+            limit = queue.arguments.get("x-delivery-limit", DELIVERY_LIMIT)
+            if 0 <= limit < headers["x-delivery-count"]:
                 self._bury(queue, message.raw, "delivery_limit")
                 return
         heapq.heappush(queue.ready, message)
@@ -251,7 +256,8 @@ class Queues:
     def _bury(self, queue: Queue, raw: Raw, reason: str, at: int | None = None) -> None:
         """Send a message to the queue's dead-letter exchange, with the headers that RabbitMQ writes."""
         if "x-dead-letter-exchange" not in queue.arguments:
-            self._tell(f"broker: {label(raw)} dropped ({reason}), {queue.name!r} has no dead-letter exchange")
+            why = "" if reason == "rejected" else f"{reason}, "  # that it was rejected is a step of its own
+            self._drop(f"{queue.name}'s ", raw, f"{why}no dead-letter exchange")
             return
         at = self._now() if at is None else at
         raw = copy.deepcopy(raw)
@@ -262,11 +268,15 @@ class Queues:
         raw["properties"].pop("expiration", None)
         raw["properties"]["delivery_info"].update(exchange=exchange, routing_key=routing_key)
         if not any(target in self._queues for target in targets):
-            where = f"exchange {exchange!r}, routing key {routing_key!r}"
-            self._tell(f"broker: {label(raw)} dropped ({reason}), no queue at {where}")
+            at_exchange = f" at exchange {exchange!r}" if exchange else ""
+            self._drop(f"{queue.name}'s ", raw, f"no queue {routing_key!r}{at_exchange}")
         for target in targets:
             if target in self._queues and not _circles(raw["deaths"], target):
                 self._append(target, copy.deepcopy(raw), at)
+
+    def _drop(self, whose: str, raw: Raw, why: str) -> None:
+        self.dropped.append(raw)
+        self._tell(f"broker drops {whose}{label(raw)}: {why}")
 
     def _beyond(self, queue: Queue, raw: Raw) -> tuple[str, str, list[str]]:
         """Where a queue sends a dead message: exchange, routing key, and the queues that these lead to."""

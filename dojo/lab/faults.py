@@ -36,16 +36,16 @@ class Fault:
     def stall_seconds(self) -> float | None:
         return float(self.kind.partition(":")[2]) if self.kind.startswith("stall:") else None
 
-    @property
-    def story(self) -> str:
-        """The fault in a sentence, for the report."""
+    def story(self, title: str) -> str:
+        """The fault in a sentence, for the report; `title` is the actor's, as the timeline has it."""
         what = {
             "died-before": "dies before sending step {n}",
             "died-after": "dies right after step {n} is applied",
             "lost-request": "loses the request of step {n} (not applied)",
             "lost-reply": "loses the reply of step {n} (applied!)",
         }.get(self.kind, f"is paused for {self.kind.partition(':')[2]} s before step {{n}}")
-        return f"{self.actor} {what.format(n=self.step + 1)}"
+        who = self.actor if title.split()[-1:] == [self.actor] else f"{self.actor} ({title})"
+        return f"{who} {what.format(n=self.step + 1)}"
 
 
 def parse_fault(text: str) -> Fault | None:

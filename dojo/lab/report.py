@@ -116,8 +116,11 @@ class _Told:
         run = self._run
         if not run.token:
             return ""
-        fault = f"{run.plan.fault.story}; " if run.plan.fault else ""
-        return f"{fault}run {self._session.runs}"
+        told = f"run {self._session.runs}"
+        if (fault := run.plan.fault) is not None:
+            title = next((actor.title for actor in run.world.actors if actor.letter == fault.actor), fault.actor)
+            told = f"{fault.story(title)}; {told}"
+        return told
 
     def body(self, error: BaseException) -> list[str]:
         if isinstance(error, NotImplementedError):

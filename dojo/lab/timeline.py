@@ -23,13 +23,31 @@ def timeline(trace: Trace, *, width: int = 100, max_rows: int = 14) -> list[str]
     if not actors:
         return []
     columns = sorted(actors, key=lambda a: (a.letter != MAIN, a.letter)) if len(actors) <= MAX_COLUMNS else []
-    room = (width - len(INDENT) - TIME_WIDTH) // max(1, len(columns))
+    room = width - len(INDENT) - TIME_WIDTH
+    room -= room % max(1, len(columns))
     steps = _collapsed(entries)
-    rows = [_row(step, columns, room) for step in steps]
+    starts = _starts(columns, steps, room)
+    rows = [_row(step, columns, starts, room) for step in steps]
     if len(rows) > max_rows:
         rows = _elided(rows, _telling(steps), max_rows)
-    titles = "".join(f"{a.title:<{room}}" for a in columns) if columns else "who and what"
-    return [f"{INDENT}{'time':<{TIME_WIDTH}}{titles}".rstrip(), *rows]
+    titles = ""
+    for actor, start in zip(columns, starts, strict=True):
+        titles = f"{titles:<{start}}{actor.title}"
+    return [f"{INDENT}{'time':<{TIME_WIDTH}}{titles or 'who and what'}", *rows]
+
+
+def _starts(columns: Sequence[Actor], steps: Sequence[Step], room: int) -> list[int]:
+    """Where each column begins.
+
+    A third of a line is little. If the last of three columns needs more, the others give it half of theirs, for their
+    own texts run over to the right.
+    """
+    starts = [room // len(columns) * at for at in range(len(columns))]
+    needed = [len(_told(step)) for step in steps if columns and step.actor is columns[-1]]
+    if len(columns) == MAX_COLUMNS and max(needed, default=0) > room - starts[-1]:
+        for at, before in enumerate(columns[:-1], 1):
+            starts[at] = max(starts[at] // 2, starts[at - 1] + len(before.title) + 2)
+    return starts
 
 
 def _telling(steps: Sequence[Step]) -> list[int]:
@@ -64,16 +82,18 @@ def _with_gaps(rows: list[str], kept: set[int]) -> list[str]:
     return shown
 
 
-def _row(step: Step, columns: Sequence[Actor], room: int) -> str:
+def _row(step: Step, columns: Sequence[Actor], starts: Sequence[int], room: int) -> str:
     what = _told(step)
     stamp = f"{INDENT}{step.time:<{TIME_WIDTH}.3f}"
     if not columns:
         return f"{stamp}{_cut(f'{step.actor.title}: {what}', room)}".rstrip()
     at = columns.index(step.actor)
-    last = at == len(columns) - 1
+    start = starts[at]
+    if step.index < 0:  # a remark names its subject, so it may begin further left
+        start = max(0, min(start, room - len(what)))
     # A text may run over into the empty columns to its right; nothing else stands on this line.
-    space = room * (len(columns) - at) - (0 if last else 1)
-    return f"{stamp}{' ' * (room * at)}{_cut(what, space)}".rstrip()
+    space = room - start - (0 if at == len(columns) - 1 or start < starts[at] else 1)
+    return f"{stamp}{' ' * start}{_cut(what, space)}".rstrip()
 
 
 def _told(step: Step) -> str:

@@ -47,6 +47,24 @@ def test_a_quorum_queue_counts_deliveries_and_gives_up(green: Any) -> None:
     green(test)
 
 
+@pytest.mark.parametrize(
+    ("limit", "deliveries"), [({}, 21), ({"x-delivery-limit": 0}, 1), ({"x-delivery-limit": -1}, 30)]
+)
+def test_a_quorum_queue_has_a_limit_unless_it_is_negative(green: Any, limit: dict[str, int], deliveries: int) -> None:
+    def test(lab: Any) -> None:
+        celery = lab.celery()
+        app = declared(celery, Queue("orders", queue_arguments={"x-queue-type": "quorum", **limit}))
+        app.send_task("charge", (7,))
+        for taken in range(30):
+            with app.connection_for_read() as connection:
+                if Queue("orders")(connection.default_channel).get() is None:
+                    assert taken == deliveries
+                    break
+        assert [task.args for task in celery.dropped()] == [(7,)] * (deliveries < 30)
+
+    green(test)
+
+
 def test_priorities_need_a_queue_that_has_them(green: Any) -> None:
     def test(lab: Any) -> None:
         celery = lab.celery()
@@ -184,7 +202,7 @@ def test_dead_letters_go_through_an_exchange(green: Any) -> None:
     green(test)
 
 
-@pytest.mark.parametrize(("arguments", "told"), [({}, "no dead-letter exchange"), (None, "no queue at")])
+@pytest.mark.parametrize(("arguments", "told"), [({}, "no dead-letter exchange"), (None, "no queue 'orders.dlq'")])
 def test_a_dead_letter_with_nowhere_to_go_is_gone_and_the_timeline_says_so(
     green: Any, arguments: dict[str, str] | None, told: str
 ) -> None:

@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 from redis.exceptions import ConnectionError
 
+from dojo.lab import sweep
 from dojo.lab.explore import Experiment, conduct
 from dojo.lab.report import report, rule_of
 from dojo.lab.servers import FakeBackend
+from dojo.lab.timeline import timeline
+from dojo.lab.trace import Actor, Step, Trace
 from dojo.lab.verdict import Failure, other_type, same
 
 
@@ -112,6 +115,40 @@ def test_many_actors_share_one_column():
         lab.expect("votes", 5, 6, trap="lost-vote")
 
     assert "  0.000       caller E: INCRBY n 1 → 5" in told(crowd).rendered.splitlines()
+
+
+def picture(*told):
+    """The lines of a timeline in which each of `told`, (actor, text, whether it is a remark), happens at once."""
+    trace = Trace()
+    for actor, text, remark in told:
+        trace.entries.append(Step(actor, -remark, text, None, lambda: None, 0.0, "OK"))
+    return timeline(trace)
+
+
+def test_the_last_of_three_columns_takes_the_room_that_it_needs():
+    caller, worker, replay = Actor("M", "caller"), Actor("A", "worker A"), Actor("B", "replay")
+    short = [(caller, "PUBLISH orders", False), (worker, "GET orders", False), (replay, "GET orders.dlq", False)]
+    assert picture(*short)[-1].index("GET orders.dlq → OK") == 14 + 56
+    lines = picture(*short, (replay, "PUBLISH orders charge(7, currency='EUR')", False))
+    assert [lines[0].index(title) for title in ("caller", "worker A", "replay")] == [14, 14 + 14, 14 + 28]
+    assert lines[-1].endswith("  PUBLISH orders charge(7, currency='EUR') → OK")
+
+
+def test_a_remark_that_is_too_long_for_its_column_begins_further_left():
+    caller, worker = Actor("M", "caller"), Actor("A", "worker A")
+    remark = "broker drops orders's charge(7, currency='EUR'): no dead-letter exchange"
+    lines = picture((caller, "PUBLISH orders charge(7)", False), (worker, remark, True))
+    assert lines[-1].endswith(f"  {remark}")
+    assert len(lines[-1]) == 100
+
+
+def test_the_actor_of_a_fault_is_named_as_in_the_timeline():
+    @sweep(kinds=("died-after",))
+    async def breaks(lab):
+        outcome = await lab.attempt(lab.call("writes", lambda: "OK"), name="writer")
+        lab.expect("died", outcome.died, False, trap="lost-vote")
+
+    assert "  A (writer) dies right after step 1 is applied; run 2" in told(breaks).rendered.splitlines()
 
 
 def test_a_type_that_is_not_the_promised_one_is_named():

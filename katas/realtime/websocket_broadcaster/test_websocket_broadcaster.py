@@ -85,9 +85,8 @@ async def test_a_failed_send_removes_that_peer_and_nobody_else(lab):
     with lab.no_error(expected="broadcast raises nothing", trap="dead-peer-aborts-the-loop"):
         await announce(hub, 1, 2, pause=SOON)
     expect_numbers(lab, "dead-peer-aborts-the-loop", (sender, [1, 2]))
-    lab.expect(
-        "sends tried", {peer.name: peer.attempts for peer in dead}, dict.fromkeys(errors, 1), trap="dead-are-kept"
-    )
+    tried = {peer.name: peer.attempts for peer in dead}
+    lab.expect("sends tried", tried, dict.fromkeys(errors, 1), trap="dead-are-kept")
     lab.expect("departures announced", departures(sender), ["bob", "cleo", "dan"], trap="one-exception-class")
     lab.expect("exceptions nobody awaited", lab.errors_nobody_saw(), [], trap="unowned-task")
 
@@ -403,29 +402,25 @@ async def test_a_message_is_encoded_once(lab):
 
 
 async def test_the_endpoint_relays_between_browsers(lab):
-    """Rule 13. `/ws` relays each text frame to the others in the room, and a closed tab is a departure."""
-    lab.scenario("three real WebSocket clients; far is in another room; cleo closes her tab")
+    """Rule 13. `/ws` relays each text frame to the others in the room, whatever it says."""
+    lab.scenario("three real WebSocket clients; far is in another room")
     app = create_app(Broadcaster())
     tabs = {"ann": "red", "cleo": "red", "far": "blue"}
     ann, cleo, far = [await lab.browser(name, app, f"/ws?room={room}&name={name}") for name, room in tabs.items()]
     await ann.send_text("hello")
     await cleo.send_text("not { json")
     await asyncio.sleep(SOON)
-    said = [
-        {"type": "message", "name": name, "text": text} for name, text in (("ann", "hello"), ("cleo", "not { json"))
-    ]
+    frames = (("ann", "hello"), ("cleo", "not { json"))
+    said = [{"type": "message", "name": name, "text": text} for name, text in frames]
     got = {"to ann": ann.messages, "to cleo": cleo.messages, "to far": far.messages}
     want = {"to ann": said[1:], "to cleo": said[:1], "to far": []}
     lab.expect("what was relayed", got, want, trap="frame-interpreted")
-    await cleo.close()
-    await asyncio.sleep(SOON)
-    lab.expect("departures announced to ann", departures(ann), ["cleo"], trap="endpoint-forgets-the-end")
 
 
-@pytest.mark.parametrize("end", ["fails", "is cancelled"])
+@pytest.mark.parametrize("end", ["ends with her tab", "fails in encode", "is cancelled"])
 async def test_an_endpoint_that_ends_leaves(lab, end):
     """Rule 13. However the connection ends, the peer leaves; what `broadcast` raises ends it, too."""
-    lab.scenario('cleo sends "boom", for which encode raises, or the server cancels her endpoint')
+    lab.scenario(f"cleo's endpoint {end}")
     served = []
 
     def encode(message):
@@ -439,10 +434,10 @@ async def test_an_endpoint_that_ends_leaves(lab, end):
 
     app = create_app(Broadcaster(encode=encode))
     ann, cleo = [await lab.browser(name, server, f"/ws?room=red&name={name}") for name in ("ann", "cleo")]
-    if end == "fails":
-        await cleo.send_text("boom")
-    else:
+    if end == "is cancelled":
         served[-1].cancel()
+    else:
+        await (cleo.send_text("boom") if end == "fails in encode" else cleo.close())
     await asyncio.sleep(SOON)
     lab.expect("departures announced to ann", departures(ann), ["cleo"], trap="endpoint-forgets-the-end")
 
