@@ -15,6 +15,17 @@ _PARTS = {
 }
 
 
+_TOOLS = ("author", "cli", "plots", "practice", "runner", "watch")
+"""Directories of tests that say nothing about katas."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest deselects by marker
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent.name in _TOOLS and item.path.parent.parent.name == "tests":
+            item.add_marker("tools")
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Nothing is started for a mere listing, nor by each of xdist's workers."""
     if not session.config.option.collectonly and not hasattr(session.config, "workerinput"):

@@ -22,8 +22,6 @@ from .conftest import Run
 from .drill_murder import murder
 from .terminal import PATIENCE_S, Terminal
 
-pytestmark = pytest.mark.e2e
-
 WRONG = "def add_one(number):\n    return number\n"
 QUESTIONS = """
 ## Going further

@@ -16,8 +16,6 @@ from dojo.practice import history
 from .conftest import REPOSITORY, Run, solve
 from .pseudo import PATIENCE_S, at_a_terminal, children
 
-pytestmark = pytest.mark.e2e
-
 WRONG = '"""Mine."""\n\n\ndef add_one(number):\n    print("called with", number)\n    return number\n'
 NO_CHECK = '"""Mine."""\n\n\ndef add_one(number):\n    return number + 1\n'
 ENDLESS = '"""Mine."""\n\n\ndef add_one(number):\n    while True:\n        pass\n'
