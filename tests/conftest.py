@@ -11,7 +11,6 @@ _PARTS = {
     "test_small_faults_are_noticed": "score",
     "test_the_solution_passes_in_any_order_and_on_a_real_server": "elsewhere",
     "test_another_interpreter_gives_the_same_results": "elsewhere",
-    "test_plain_pytest_passes": "plain",
 }
 
 

@@ -9,7 +9,6 @@ What stands in the learner's own files has no influence on any of this.
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,13 +65,6 @@ def test_the_solution_passes(evidence, kata):
 @each_kata
 def test_the_solution_passes_in_any_order_and_on_a_real_server(evidence, kata):
     assert verdicts.solution(evidence.elsewhere[kata.name]) == []
-
-
-def test_plain_pytest_passes(evidence):
-    code, output = evidence.plain
-    assert code == 0, output[-4000:]
-    assert " passed in " in output
-    assert not re.search(r"warning|skipped|failed", output)
 
 
 # 3. Mutants

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+import multiprocessing
+import os
+import signal
+import sys
 import tempfile
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import FrameType
 
 from dojo.author import brief, declared, verdicts
 from dojo.author.declared import Alternative, DeclarationError, Mutant
 from dojo.author.score import GOAL, Score, score
 from dojo.author.survivors import SurvivorsError
 from dojo.catalog import Kata
-from dojo.runner import Job, RunnerError, RunResult, run_many, run_variants
+from dojo.runner import Job, RunnerError, RunResult, run_many, run_variants, warm
 from dojo.stubs import StubError, is_pristine, stub_of
 
 
@@ -115,12 +121,33 @@ def score_complaints(result: Score) -> list[str]:
     return found
 
 
-def check(katas: Sequence[Kata], *, fast: bool = False, tell: Callable[[str], None] = lambda _: None) -> list[Checked]:
-    """Runs everything on the katas, in order; `fast` leaves out the mutation scores.
+def _silent(text: str) -> None:
+    pass
 
-    `tell` hears what is about to be run. A kata whose files are incomplete is checked as far as it goes.
+
+def check(katas: Sequence[Kata], *, fast: bool = False, tell: Callable[[str], None] = _silent) -> list[Checked]:
+    """Runs everything on the katas; `fast` leaves out the mutation scores. The results are in the katas' order.
+
+    `tell` hears what is about to be run, in a process of its own if there are several katas. A kata whose
+    files are incomplete is checked as far as it goes.
     """
-    return [_check(kata, fast, tell) for kata in katas]
+    one = functools.partial(_check, fast=fast, tell=tell)
+    at_once = min(len(katas), os.cpu_count() or 1)
+    if at_once < 2 or not hasattr(os, "fork"):
+        return [one(kata) for kata in katas]
+    # Within one kata much has to wait for its solution's run, so that a CPU would often be idle.
+    warm()
+    with multiprocessing.get_context("fork").Pool(at_once, _be_a_worker) as pool:
+        return pool.map(one, katas, chunksize=1)
+
+
+def _be_a_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears of it too, and ends this process
+    signal.signal(signal.SIGTERM, _leave)  # so that the runs end with it
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    sys.exit(1)
 
 
 def _check(kata: Kata, fast: bool, tell: Callable[[str], None]) -> Checked:

@@ -37,15 +37,13 @@ class Evidence:
     """By kata; without a score if only `check` was asked for."""
     elsewhere: dict[str, RunResult] = field(default_factory=dict)
     """The solution's tests in another order and interpreter, under hash seed 2, on a real server if there is one."""
-    plain: tuple[int, str] = (0, "")
-    """Exit code and output of plain pytest on all solutions, under hash seed 1."""
 
 
 class Gathering:
     """The process that gathers, from the side of the tests."""
 
     def __init__(self, katas: Collection[str], parts: Collection[str]) -> None:
-        """The parts are `check`, `score`, `elsewhere` and `plain`; the second and third imply the first."""
+        """The parts are `check`, `score` and `elsewhere`; the others imply the first."""
         self._directory = tempfile.TemporaryDirectory(prefix="dojo-gate-")
         self._answer = Path(self._directory.name, "evidence")
         self._said = Path(self._directory.name, "output")
@@ -81,8 +79,6 @@ class Gathering:
 def gather(katas: Sequence[Kata], parts: Collection[str]) -> dict[str, object]:
     """Runs the parts; the fields of `Evidence`."""
     found: dict[str, object] = {}
-    if "plain" in parts:
-        found["plain"] = _plain_pytest()
     warm()
     if {"check", "score", "elsewhere"} & set(parts):
         checked = check(katas, fast="score" not in parts)
@@ -109,19 +105,6 @@ def _elsewhere(checked: Sequence[Checked]) -> dict[str, RunResult]:
     )
     results: list[RunResult] = pickle.loads(done.stdout)
     return {job.kata: result for job, result in zip(jobs, results, strict=True)}
-
-
-def _plain_pytest() -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "katas", "--impl", "solutions"],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONHASHSEED": "1"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
