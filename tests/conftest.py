@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from .gate.evidence import Evidence, Gathering
@@ -13,15 +15,23 @@ _PARTS = {
     "test_another_interpreter_gives_the_same_results": "elsewhere",
 }
 
-
+_HERE = Path(__file__).parent
 _TOOLS = ("author", "cli", "plots", "practice", "runner", "watch")
 """Directories of tests that say nothing about katas."""
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The tools' tests are run by `-m tools`, or if one of their paths is given."""
+    if collection_path.parent != _HERE or collection_path.name not in _TOOLS or config.option.markexpr:
+        return None
+    given = [Path(config.invocation_params.dir, str(arg).split("::")[0]).resolve() for arg in config.args]
+    return None if any(path.is_relative_to(collection_path) for path in given) else True
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.parent.name in _TOOLS and item.path.parent.parent.name == "tests":
+        if item.path.parent.parent == _HERE and item.path.parent.name in _TOOLS:
             item.add_marker("tools")
 
 

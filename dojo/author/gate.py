@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import multiprocessing
 import os
 import signal
@@ -49,7 +50,7 @@ class Checked:
         return tuple(one for one, result in self.alternatives if not verdicts.alternative(one, result))
 
 
-def run_stubs(katas: Sequence[Kata]) -> list[RunResult]:
+def run_stubs(katas: Sequence[Kata], workers: int | None = None) -> list[RunResult]:
     """The katas' tests on their pristine stubs, which are derived, whatever the learner's files hold.
 
     Raises StubError if one cannot be derived.
@@ -60,15 +61,15 @@ def run_stubs(katas: Sequence[Kata]) -> list[RunResult]:
             path = Path(directory) / f"{kata.name}.py"
             path.write_text(stub_of(kata), encoding="utf-8")
             jobs.append(Job.of(kata, path))
-        return run_many(jobs)
+        return run_many(jobs, workers)
 
 
-def run_solutions(katas: Sequence[Kata], *, redis: str = "fake") -> list[RunResult]:
-    return run_many([Job.of(kata, kata.root / "solutions", redis=redis) for kata in katas])
+def run_solutions(katas: Sequence[Kata], workers: int | None = None, *, redis: str = "fake") -> list[RunResult]:
+    return run_many([Job.of(kata, kata.root / "solutions", redis=redis) for kata in katas], workers)
 
 
 def run_mutants(
-    kata: Kata, solution: RunResult, names: Collection[str] | None = None
+    kata: Kata, solution: RunResult, names: Collection[str] | None = None, workers: int | None = None
 ) -> list[tuple[Mutant, RunResult]]:
     """The kata's mutants, or the named ones, on the tests of the rule that each declares.
 
@@ -86,26 +87,26 @@ def run_mutants(
             copy.write_bytes(mutant.path.read_bytes())
             its_tests = [test.name for test in solution.tests if test.rule == mutant.rule]
             jobs.append(Job.of(kata, copy, only=its_tests, stop_at_first=True))
-        results = run_variants(kata.solution, jobs)
+        results = run_variants(kata.solution, jobs, workers)
         # Where the rule's first failure names another trap, a later test may still name the declared one.
         again = [
             number
             for number, mutant in enumerate(mutants)
             if results[number].status == "red" and verdicts.killing(mutant, results[number]) is None
         ]
-        second = run_variants(kata.solution, [replace(jobs[number], stop_at_first=False) for number in again])
+        second = run_variants(kata.solution, [replace(jobs[number], stop_at_first=False) for number in again], workers)
         for number, result in zip(again, second, strict=True):
             results[number] = result
     return list(zip(mutants, results, strict=True))
 
 
-def run_alternatives(kata: Kata) -> list[tuple[Alternative, RunResult]]:
+def run_alternatives(kata: Kata, workers: int | None = None) -> list[tuple[Alternative, RunResult]]:
     """The kata's alternatives, on all of its tests.
 
     Raises DeclarationError, and RunnerError if the tests cannot be collected on the solution.
     """
     alternatives = declared.alternatives(kata)
-    results = run_variants(kata.solution, [Job.of(kata, alternative.path) for alternative in alternatives])
+    results = run_variants(kata.solution, [Job.of(kata, alternative.path) for alternative in alternatives], workers)
     return list(zip(alternatives, results, strict=True))
 
 
@@ -131,14 +132,17 @@ def check(katas: Sequence[Kata], *, fast: bool = False, tell: Callable[[str], No
     `tell` hears what is about to be run, in a process of its own if there are several katas. A kata whose
     files are incomplete is checked as far as it goes.
     """
-    one = functools.partial(_check, fast=fast, tell=tell)
-    at_once = min(len(katas), os.cpu_count() or 1)
-    if at_once < 2 or not hasattr(os, "fork"):
-        return [one(kata) for kata in katas]
-    # Within one kata much has to wait for its solution's run, so that a CPU would often be idle.
+    cores = os.cpu_count() or 1
+    if min(cores, len(katas)) < 2 or not hasattr(os, "fork"):
+        return [_check(kata, fast, tell) for kata in katas]
+    # A kata a core: within one kata much has to wait for its solution's run. The long ones first, so that
+    # none is left over at the end.
     warm()
-    with multiprocessing.get_context("fork").Pool(at_once, _be_a_worker) as pool:
-        return pool.map(one, katas, chunksize=1)
+    order = sorted(range(len(katas)), key=lambda number: -len(declared.files(katas[number].mutants)))
+    one = functools.partial(_check, fast=fast, tell=tell, workers=math.ceil(cores / len(katas)))
+    with multiprocessing.get_context("fork").Pool(min(cores, len(katas)), _be_a_worker) as pool:
+        found = pool.map(one, [katas[number] for number in order], chunksize=1)
+    return [found[order.index(number)] for number in range(len(katas))]
 
 
 def _be_a_worker() -> None:
@@ -150,33 +154,33 @@ def _leave(number: int, frame: FrameType | None) -> None:
     sys.exit(1)
 
 
-def _check(kata: Kata, fast: bool, tell: Callable[[str], None]) -> Checked:
+def _check(kata: Kata, fast: bool, tell: Callable[[str], None], workers: int | None = None) -> Checked:
     found: list[str] = []
     if missing := kata.missing():
         found.append(f"missing: {', '.join(path.as_posix() for path in missing)}.")
     if not (kata.test_file.is_file() and kata.solution.is_file()):
         return Checked(kata, None, None, (), (), None, tuple(found))
     tell(f"{kata.name}: stub and solution")
-    [solution] = run_solutions([kata])
+    [solution] = run_solutions([kata], workers)
     found += verdicts.solution(solution)
-    stub = _stub(kata, found)
-    mutants = _mutants(kata, solution, found, tell)
-    alternatives = _alternatives(kata, found, tell)
+    stub = _stub(kata, found, workers)
+    mutants = _mutants(kata, solution, found, tell, workers)
+    alternatives = _alternatives(kata, found, tell, workers)
     found += _texts(kata, mutants)
     scored = None
     if solution.green and not fast:
         tell(f"{kata.name}: mutation score")
         try:
-            scored = score(kata, solution)
+            scored = score(kata, solution, workers=workers)
             found += score_complaints(scored)
         except SurvivorsError as error:
             found.append(str(error))
     return Checked(kata, stub, solution, tuple(mutants), tuple(alternatives), scored, tuple(found))
 
 
-def _stub(kata: Kata, found: list[str]) -> RunResult | None:
+def _stub(kata: Kata, found: list[str], workers: int | None) -> RunResult | None:
     try:
-        [stub] = run_stubs([kata])
+        [stub] = run_stubs([kata], workers)
         found += verdicts.stub(stub)
         if kata.stub.is_file() and not is_pristine(kata):
             found.append(f"the stub is not what its solution implies: `dojo author stubs {kata.name}`.")
@@ -187,11 +191,11 @@ def _stub(kata: Kata, found: list[str]) -> RunResult | None:
 
 
 def _mutants(
-    kata: Kata, solution: RunResult, found: list[str], tell: Callable[[str], None]
+    kata: Kata, solution: RunResult, found: list[str], tell: Callable[[str], None], workers: int | None
 ) -> list[tuple[Mutant, RunResult]]:
     tell(f"{kata.name}: mutants")
     try:
-        results = run_mutants(kata, solution)
+        results = run_mutants(kata, solution, workers=workers)
     except (DeclarationError, RunnerError) as error:
         found.append(str(error))
         return []
@@ -202,10 +206,12 @@ def _mutants(
     return results
 
 
-def _alternatives(kata: Kata, found: list[str], tell: Callable[[str], None]) -> list[tuple[Alternative, RunResult]]:
+def _alternatives(
+    kata: Kata, found: list[str], tell: Callable[[str], None], workers: int | None
+) -> list[tuple[Alternative, RunResult]]:
     tell(f"{kata.name}: alternatives")
     try:
-        results = run_alternatives(kata)
+        results = run_alternatives(kata, workers)
     except (DeclarationError, RunnerError) as error:
         found.append(str(error))
         return []

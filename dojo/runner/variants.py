@@ -179,6 +179,7 @@ class _Fan:
         if self._any_order:
             # What ends at all took milliseconds on the base; so the lab's short limit for endless loops will do.
             session.config.stash[_bench_key()].endless.add(job.kata)
+            session.config.option.tbstyle = "value"  # nobody reads where it failed
             session.items.sort(key=lambda item: self._promise.cost(test_name(item.nodeid)))
         self.reporter.pytest_collection_finish(session)
         session.config.option.maxfail = 1 if job.stop_at_first else 0

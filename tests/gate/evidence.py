@@ -79,31 +79,37 @@ class Gathering:
 def gather(katas: Sequence[Kata], parts: Collection[str]) -> dict[str, object]:
     """Runs the parts; the fields of `Evidence`."""
     found: dict[str, object] = {}
+    # Another interpreter warms up now, so as not to be waited for at the end.
+    there = _start_elsewhere() if "elsewhere" in parts else None
     warm()
-    if {"check", "score", "elsewhere"} & set(parts):
-        checked = check(katas, fast="score" not in parts)
-        found["checked"] = {one.kata.name: one for one in checked}
-        if "elsewhere" in parts:
-            found["elsewhere"] = _elsewhere(checked)
+    checked = check(katas, fast="score" not in parts)
+    found["checked"] = {one.kata.name: one for one in checked}
+    if there is not None:
+        found["elsewhere"] = _elsewhere(there, checked)
     return found
 
 
-def _elsewhere(checked: Sequence[Checked]) -> dict[str, RunResult]:
+def _start_elsewhere() -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, __file__],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONHASHSEED": "2"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+
+
+def _elsewhere(there: subprocess.Popen[bytes], checked: Sequence[Checked]) -> dict[str, RunResult]:
     jobs = []
     for one in checked:
         if one.solution is not None:
             names = [test.name for test in one.solution.tests]
             order = random.Random(1).sample(names, len(names))
             jobs.append(Job.of(one.kata, one.kata.root / "solutions", only=order, redis=SERVER))
-    done = subprocess.run(
-        [sys.executable, __file__],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONHASHSEED": "2"},
-        input=pickle.dumps(jobs),
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    results: list[RunResult] = pickle.loads(done.stdout)
+    answer, _ = there.communicate(pickle.dumps(jobs))
+    if there.returncode != 0:
+        raise RuntimeError(f"the interpreter with another hash seed ended with code {there.returncode}")
+    results: list[RunResult] = pickle.loads(answer)
     return {job.kata: result for job, result in zip(jobs, results, strict=True)}
 
 
@@ -121,9 +127,12 @@ def main(answer: Path, parts: Collection[str], names: Collection[str]) -> None:
 
 
 def run_here() -> None:
-    """What `_elsewhere` asks of another interpreter: jobs come on standard input, results leave on standard output."""
-    jobs = pickle.load(sys.stdin.buffer)
+    """What `_elsewhere` asks of another interpreter: jobs come on standard input, results leave on standard output.
+
+    EOFError if no jobs come, which is how it ends with the process that started it.
+    """
     warm()
+    jobs = pickle.load(sys.stdin.buffer)
     sys.stdout.buffer.write(pickle.dumps(run_many(jobs)))
 
 
