@@ -187,7 +187,8 @@ class Broadcaster:
         """Send what waits, one message at a time, until the peer goes."""
         try:
             while True:
-                await member.peer.send_text(await member.waiting.get())
+                text = await member.waiting.get()
+                await member.peer.send_text(text)
         except Exception:  # noqa: BLE001 - servers differ in what they raise; each of it means that the peer is gone
             await self.leave(member.peer)
 
