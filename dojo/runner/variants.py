@@ -6,7 +6,6 @@ pytest collecting. So a host process collects, and forks a child for each implem
 
 from __future__ import annotations
 
-import ast
 import functools
 import gc
 import json
@@ -16,25 +15,21 @@ import select
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
-from types import FrameType, ModuleType
-from typing import IO, TYPE_CHECKING, Any
+from types import FrameType
+from typing import IO, Any
 
 import pytest
 
-from dojo.lab.modules import Learner
+from dojo.runner.collected import Collected, Unfit
 from dojo.runner.forked import Task, above_standard_streams, be_the_child, fork, supervise
 from dojo.runner.fresh import forget_parent
 from dojo.runner.journal import read_printed
 from dojo.runner.results import Job, RunnerError, RunResult
-from dojo.runner.session import Reporter, Write, emitter, finish, pytest_main, test_name
-
-if TYPE_CHECKING:
-    from dojo.plugin import Bench
+from dojo.runner.session import Reporter, Write, emitter, finish, pytest_main
 
 _COLLECTING_S = 60.0
 
@@ -141,11 +136,11 @@ class _Fan:
         self._any_order = any_order
         self._writer = writer
         self._in_child = False
-        self._imported = _imported(jobs[0])
         self._promise = Promise()
         self.records: list[dict[str, Any]] = []
         self.reporter = Reporter(replace(jobs[0], impl=base, only=()), self.records.append)
         self.results: list[RunResult] | None = None
+        self._collected = Collected(jobs[0], self.reporter)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
@@ -162,65 +157,11 @@ class _Fan:
         os.close(self._writer)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         self._in_child = True
-        self.reporter.emit = emitter(write)
-        module = session.items[0].getparent(pytest.Module)
-        assert module is not None
         try:
-            with _implemented_by(job, module.obj, self._imported, session.config.stash[_bench_key()]):
-                code = self._run_tests(session, job)
-        except _Unfit as error:
-            self.reporter.emit({"event": "trouble", "message": str(error)})
-            code = pytest.ExitCode.INTERRUPTED
-        finish(code, self.reporter.emit)
-        return code
-
-    def _run_tests(self, session: pytest.Session, job: Job) -> int:
-        self.reporter.choose(session.items, job.only)
-        if self._any_order:
-            # What ends at all took milliseconds on the base; so the lab's short limit for endless loops will do.
-            session.config.stash[_bench_key()].endless.add(job.kata)
-            session.config.option.tbstyle = "value"  # nobody reads where it failed
-            session.items.sort(key=lambda item: self._promise.cost(test_name(item.nodeid)))
-        self.reporter.pytest_collection_finish(session)
-        session.config.option.maxfail = 1 if job.stop_at_first else 0
-        try:
-            session.config.hook.pytest_runtestloop(session=session)
-        except (session.Failed, session.Interrupted):
-            return int(pytest.ExitCode.TESTS_FAILED)
-        return int(pytest.ExitCode.TESTS_FAILED if session.testsfailed else pytest.ExitCode.OK)
-
-
-class _Unfit(Exception):
-    """An implementation that the test module could not have imported."""
-
-
-def _bench_key() -> pytest.StashKey[Bench]:
-    from dojo.plugin import _BENCH  # the session's own copy of the plugin, which was imported after the fork
-
-    return _BENCH
-
-
-@contextmanager
-def _implemented_by(job: Job, tests: ModuleType, imported: Sequence[str], bench: Bench) -> Iterator[None]:
-    """What the test module has imported from the base is the job's implementation's, from now on."""
-    bench.tree = job.impl  # read when the first test runs, which is later
-    learner = Learner(job.kata, job.impl, tests)
-    try:
-        there = learner.load()
-    except BaseException as error:  # whatever it is, nothing can be tested
-        raise _Unfit(f"{job.impl.name} cannot be imported: {type(error).__name__}: {error}") from error
-    if missing := [name for name in imported if not hasattr(there, name)]:
-        raise _Unfit(f"{job.impl.name} does not define {', '.join(missing)}, which the tests import.")
-    with learner.fresh():
-        yield
-
-
-def _imported(job: Job) -> list[str]:
-    """The names that the test file imports from the kata's module."""
-    return [
-        alias.name
-        for node in ast.walk(ast.parse(job.test_file.read_bytes()))
-        if isinstance(node, ast.ImportFrom) and node.module == job.kata and not node.level
-        for alias in node.names
-        if alias.name != "*"
-    ]
+            cost = self._promise.cost if self._any_order else None
+            return self._collected.run(session, job, write, cost=cost)
+        except Unfit as error:
+            emit = emitter(write)
+            emit({"event": "trouble", "message": str(error)})
+            finish(pytest.ExitCode.INTERRUPTED, emit)
+            return pytest.ExitCode.INTERRUPTED
