@@ -45,7 +45,7 @@ class Sharder:
         self._known: dict[tuple[str, int, int], _Known] = {}
 
     def run(
-        self, job: Job, task: Bodied, on_test: Callable[[TestResult], None], on_tick: Callable[[], None]
+        self, job: Job, *, task: Bodied, on_test: Callable[[TestResult], None], on_tick: Callable[[], None]
     ) -> RunResult:
         """The result of the job. `task` makes a child's work from a job; `on_tick` is as in `supervise`."""
         key = _key(job)

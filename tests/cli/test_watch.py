@@ -154,8 +154,8 @@ def test_an_endless_loop_is_a_verdict_and_a_save_ends_it(katas: Catalog, first: 
     with at_a_terminal("watch", "--auto", cwd=katas.root) as screen:
         screen.until("running")
         [server] = children(screen.pid)
-        screen.until_true(lambda _: bool(children(server)), "a run")
-        [run] = children(server)
+        screen.until_true(lambda _: any(children(host) for host in children(server)), "a run")
+        [run] = [run for host in children(server) for run in children(host)]
         save(first, NO_CHECK)
         screen.until("no-check", "1 of 2 rules hold")
         screen.until_true(lambda _: not Path(f"/proc/{run}").exists(), "the end of the run")

@@ -16,8 +16,9 @@ from time import monotonic, sleep
 import pytest
 
 from dojo.catalog import Kata
-from dojo.runner import Job, Limits, RunnerError, server
+from dojo.runner import Job, Limits, RunnerError, run_many, server, service
 from dojo.runner.results import RunResult
+from dojo.runner.service import Requests, Service
 from dojo.runner.warm_runner import PACKAGE, Advanced, Event, Failed, Finished, WarmRunner
 
 from .sample import PROJECT, implementation, make_repository
@@ -91,6 +92,13 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in listed]
 
 
+def running(server: int) -> list[int]:
+    """What it has forked, as soon as a run has begun: the kata's host and the run."""
+    soon(lambda: [run for host in children(server) for run in children(host)], "the run has not begun")
+    [host] = children(server)
+    return [host, *children(host)]
+
+
 def test_a_run_is_told_test_by_test_and_ends_with_the_result(warm: WarmRunner, kata: Kata) -> None:
     events = until(warm, warm.submit(job(kata, SOLUTION)))
     assert [event.name for event in events if isinstance(event, Advanced)] == ["test_adds", "test_adds_nothing"]
@@ -135,11 +143,54 @@ def test_a_new_job_ends_the_old_one(warm: WarmRunner, kata: Kata) -> None:
     endless = warm.submit(job(kata, WAITS))
     assert warm.pid is not None
     pid = warm.pid
-    soon(lambda: children(pid), "the run has not begun")
-    [run] = children(pid)
+    forked = running(pid)
     assert result_of(warm, warm.submit(job(kata, SOLUTION))).green
-    assert gone(run)
+    assert gone(forked[-1])
     assert not [event for event in warm.events() if event.run == endless]
+
+
+def test_tests_are_collected_once_for_all_runs_on_a_kata(warm: WarmRunner, kata: Kata) -> None:
+    assert warm.run(job(kata, SOLUTION)).green
+    [host] = children(warm.pid or 0)
+    for status, text in (("red", SOLUTION.replace("+", "-")), ("broken", "def plus(a, b): ..."), ("green", SOLUTION)):
+        assert warm.run(job(kata, text)).status == status
+    assert children(warm.pid or 0) == [host]
+
+
+def test_changed_tests_are_collected_anew(warm: WarmRunner, kata: Kata) -> None:
+    assert warm.run(job(kata, SOLUTION)).green
+    before = kata.test_file.read_text()
+    try:
+        kata.test_file.write_text(before.replace("5, trap", "6, trap"))
+        assert warm.run(job(kata, SOLUTION)).status == "red"
+        kata.test_file.write_text("this is not Python")
+        assert warm.run(job(kata, SOLUTION)).status == "broken"
+    finally:
+        kata.test_file.write_text(before)
+    assert warm.run(job(kata, SOLUTION)).green
+
+
+def test_what_cannot_be_imported_is_told_as_by_a_run_of_its_own(warm: WarmRunner, kata: Kata) -> None:
+    for text in ("def add(a, b", "print('once')\nraise OSError('no disk')", "def plus(a, b): ...", "import nothing"):
+        [alone] = run_many([job(kata, text)], workers=1)
+        there = warm.run(job(kata, text))
+        assert (there.status, there.detail, there.output) == (alone.status, alone.detail, alone.output)
+
+
+def test_without_a_solution_every_run_collects(warm: WarmRunner, tmp_path: Path) -> None:
+    kata = make_repository(tmp_path, tests=TESTS, solution=SOLUTION)
+    kata.solution.unlink()
+    assert warm.run(job(kata, SOLUTION)).green
+    assert warm.run(job(kata, SOLUTION.replace("+", "-"))).status == "red"
+    assert not children(warm.pid or 0)
+
+
+def test_a_host_that_was_killed_is_replaced(warm: WarmRunner, kata: Kata) -> None:
+    text = "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\n" + SOLUTION
+    last = until(warm, warm.submit(job(kata, text)))[-1]
+    assert isinstance(last, Failed)
+    assert "died twice" in last.message
+    assert warm.run(job(kata, SOLUTION)).green
 
 
 def test_a_job_that_has_not_begun_is_never_run(warm: WarmRunner, kata: Kata) -> None:
@@ -161,13 +212,12 @@ def test_a_server_that_was_killed_is_replaced(warm: WarmRunner, kata: Kata) -> N
     number = warm.submit(job(kata, WAITS))
     killed = warm.pid
     assert killed is not None
-    soon(lambda: children(killed), "the run has not begun")
-    [run] = children(killed)
+    forked = running(killed)
     os.kill(killed, signal.SIGKILL)
     # By itself, and the same job is run again.
     soon(lambda: warm.events() or warm.pid not in (None, killed), "no new server")
     if sys.platform == "linux":
-        soon(lambda: gone(run), "the killed server's run is still there")
+        soon(lambda: all(map(gone, forked)), "the killed server's run is still there")
     assert warm.submit(job(kata, SOLUTION)) > number
     assert result_of(warm, number + 1).green
     os.kill(warm.pid or 0, signal.SIGKILL)
@@ -206,10 +256,9 @@ def test_closing_ends_the_server_and_its_run(kata: Kata) -> None:
         runner.submit(job(kata, WAITS))
         pid = runner.pid
         assert pid is not None
-        soon(lambda: children(pid), "the run has not begun")
-        [run] = children(pid)
+        forked = running(pid)
     assert gone(pid)
-    soon(lambda: gone(run), "the run is still there")
+    soon(lambda: all(map(gone, forked)), "the run is still there")
 
 
 def test_nothing_outlives_a_client_that_was_killed(kata: Kata) -> None:
@@ -228,17 +277,17 @@ def test_nothing_outlives_a_client_that_was_killed(kata: Kata) -> None:
     ) as client:
         assert client.stdout is not None
         pid = int(client.stdout.readline())
-        soon(lambda: children(pid), "the run has not begun")
-        [run] = children(pid)
+        forked = running(pid)
         client.kill()
-    soon(lambda: gone(pid) and gone(run), "something is left")
+    soon(lambda: gone(pid) and all(map(gone, forked)), "something is left")
 
 
 def test_without_fork_the_answers_are_the_same(kata: Kata, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "_FORKS", False)
+    for module in (server, service):
+        monkeypatch.setattr(module, "FORKS", False)
     requests, ask = os.pipe()
     answers, reply = os.pipe()
-    thread = threading.Thread(target=server.serve, args=(server.Requests(requests), reply), daemon=True)
+    thread = threading.Thread(target=server.serve, args=(Service(Requests(requests), reply),), daemon=True)
     thread.start()
     endless = {"run": 1, "job": job(kata, WAITS).to_json(), "focus": True}
     right = {"run": 2, "job": Job.of(kata, kata.solution).to_json(), "focus": True}

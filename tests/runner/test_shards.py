@@ -50,7 +50,12 @@ def sharder(kata: Kata, monkeypatch: pytest.MonkeyPatch) -> Sharder:
 def run(sharder: Sharder, kata: Kata, text: str, *, stop_at_first: bool = True) -> RunResult:
     limits = Limits(wall_seconds=20, cpu_seconds=2)
     job = Job.of(kata, implementation(kata.root, text), stop_at_first=stop_at_first, limits=limits)
-    return sharder.run(job, lambda job: Task(job, functools.partial(_body, job)), lambda test: None, lambda: None)
+    return sharder.run(
+        job,
+        task=lambda job: Task(job, functools.partial(_body, job)),
+        on_test=lambda test: None,
+        on_tick=lambda: None,
+    )
 
 
 def _body(job: Job, write: Write) -> int:
