@@ -19,8 +19,6 @@ from dojo.runner.results import Job, RunResult, TestResult
 Bodied = Callable[[Job], Task]
 
 MAX_SHARDS = 8
-_WORTH_S = 0.1
-"""Beginning a run costs almost this much: a process that has less to do is not worth it."""
 _UNKNOWN_S = 0.02
 
 
@@ -40,7 +38,9 @@ class _Known:
 class Sharder:
     """Remembers what tests cost, and runs jobs in as many processes as are worth it."""
 
-    def __init__(self, cpus: int | None = None) -> None:
+    def __init__(self, cpus: int | None = None, worth_s: float = 0.1) -> None:
+        """`worth_s` is what beginning a run costs: a process that has less to do is not worth it."""
+        self._worth_s = worth_s
         self._cpus = min(MAX_SHARDS, cpus or _usable_cpus())
         self._known: dict[tuple[str, int, int], _Known] = {}
 
@@ -63,7 +63,7 @@ class Sharder:
     def _split(self, known: _Known) -> list[tuple[str, ...]]:
         """The tests' names, in parts that promise to take equally long; teaching order in each."""
         cost = {test.name: known.seconds.get(test.name, _UNKNOWN_S) for test in known.tests}
-        count = max(1, min(self._cpus, len(cost), int(sum(cost.values()) / _WORTH_S)))
+        count = max(1, min(self._cpus, len(cost), int(sum(cost.values()) / self._worth_s)))
         parts: list[list[str]] = [[] for _ in range(count)]
         loads = [0.0] * count
         for name in sorted(cost, key=lambda name: -cost[name]):

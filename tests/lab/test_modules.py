@@ -1,0 +1,43 @@
+"""The learner's file is executed afresh each time, and nobody else notices how that is made cheap."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from dojo.lab.modules import Learner
+
+TEXT = """
+from dataclasses import dataclass, field
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    x: int
+    y: int = {default}
+    seen: list = field(default_factory=list)
+"""
+
+
+def load(tmp_path, name, default):
+    file = tmp_path / f"{name}.py"
+    file.write_text(TEXT.format(default=default))
+    return Learner(name, file).load()
+
+
+def test_dataclasses_of_the_same_text_share_nothing(tmp_path):
+    first, second = load(tmp_path, "first", 1), load(tmp_path, "second", 2)
+    assert (first.Point(0), second.Point(0)) == (first.Point(0, 1), second.Point(0, 2))
+    assert first.Point(0) != second.Point(0)
+    assert first.Point.__init__.__globals__ is not second.Point.__init__.__globals__
+    first.Point(0).seen.append(1)
+    assert first.Point(0).seen == second.Point(0).seen == []
+
+
+def test_dataclasses_are_left_as_they_were(tmp_path):
+    load(tmp_path, "first", 1)
+    assert "exec" not in vars(dataclasses)
+
+    @dataclasses.dataclass
+    class Other:
+        x: int
+
+    assert Other(1) == Other(1)
