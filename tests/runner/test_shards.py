@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dojo.catalog import Kata
-from dojo.runner import Job, Limits, RunResult, shards, warm
+from dojo.runner import Job, Limits, RunResult, warm
 from dojo.runner.forked import Task
 from dojo.runner.fresh import forget_parent
 from dojo.runner.session import Write, run_pytest
@@ -39,10 +39,9 @@ def kata(tmp_path_factory: pytest.TempPathFactory) -> Kata:
 
 
 @pytest.fixture
-def sharder(kata: Kata, monkeypatch: pytest.MonkeyPatch) -> Sharder:
+def sharder(kata: Kata) -> Sharder:
     """It has seen a run, and thinks that five processes are worth it."""
-    monkeypatch.setattr(shards, "_WORTH_S", 1e-9)
-    sharder = Sharder(cpus=5)
+    sharder = Sharder(cpus=5, worth_s=1e-9)
     assert len(run(sharder, kata, SOLUTION).tests) == 5
     return sharder
 
