@@ -76,6 +76,13 @@ def drill(
         fail("Use one of --resume, --abandon, --check and --history.", USAGE)
     if as_json and not (check or history):
         fail("--json goes with --check or --history.", USAGE)
+    if resume and minutes is not None:
+        fail(
+            "--minutes is for a new drill; an unfinished one keeps its limit. Use one or the other:\n"
+            f"  go on with its limit    {typed('dojo')} drill --resume\n"
+            f"  give it up, then anew   {typed('dojo')} drill --abandon",
+            USAGE,
+        )
     if minutes is not None and not 0 < minutes <= LONGEST_MINUTES:
         fail(f"--minutes is more than 0 and at most {LONGEST_MINUTES}.", USAGE)
     found = catalog()

@@ -17,11 +17,17 @@ from tests.cli.conftest import little_clone
 from tests.cli.drill_murder import murder
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def asked(about: str) -> argparse.Namespace:
+    """How many kills, and the seed."""
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    assert __doc__ is not None
+    arguments = asked(__doc__)
     lot = random.Random(arguments.seed)
     lost = shown = 0
     with tempfile.TemporaryDirectory(prefix="dojo-kills-") as directory:

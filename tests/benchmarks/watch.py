@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from dojo.catalog import Catalog, Kata, load
 from dojo.practice import history
+from dojo.stubs import stub_of
 from tests.cli.pseudo import REPOSITORY, Screen, at_a_terminal, children
 
 PATIENCE_S = 90.0
@@ -99,6 +100,7 @@ def burst(kata: Kata, chance: random.Random, number: int) -> bytes:
         [
             solution,
             solution.replace(b"return", b"raise", 1),
+            stub_of(kata).encode() + b"\n# save %06d\n" % number,
             solution[: chance.randrange(len(solution))],
             b"",
             b"\xff\xfe" + solution,
