@@ -37,7 +37,8 @@ KEYS = "h hint  f failure  e editor  g give up  q pause"
 
 
 class Runs(Protocol):
-    busy: bool
+    @property
+    def busy(self) -> bool: ...
 
     def start(self, file: Path) -> None: ...
 
