@@ -27,7 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from dojo.catalog import Catalog, Kata, load
 from dojo.practice import history
 from dojo.stubs import stub_of
-from tests.cli.pseudo import REPOSITORY, Screen, at_a_terminal, children
+from tests.cli.conftest import REPOSITORY
+from tests.cli.terminal import Terminal, children
 
 PATIENCE_S = 90.0
 
@@ -47,12 +48,12 @@ def replace(path: Path, text: bytes) -> None:
     os.replace(draft, path)
 
 
-def seconds_to_verdict(screen: Screen, since: int, begun: float, wanted: bytes) -> float:
+def seconds_to_verdict(terminal: Terminal, since: int, begun: float, wanted: bytes) -> float:
     """Until the verdict that belongs to a save is on the screen."""
-    while wanted not in screen.raw[since:]:
+    while wanted not in terminal.raw[since:]:
         if perf_counter() - begun > PATIENCE_S:
-            raise SystemExit(f"no verdict:\n{screen.text}")
-        screen.read(0.005)
+            raise SystemExit(f"no verdict:\n{terminal.screen}")
+        terminal.read(0.005)
     return perf_counter() - begun
 
 
@@ -75,18 +76,18 @@ def measure(kata: Kata, source: Path, saves: int, colds: int) -> None:
     replace(kata.stub, text)
     warm_seconds, cold_seconds = [], []
     begun = perf_counter()
-    with at_a_terminal("watch", kata.name, cwd=kata.root) as screen:
-        first = seconds_to_verdict(screen, 0, begun, b"rules hold")
+    with Terminal(kata.root, "watch", kata.name) as terminal:
+        first = seconds_to_verdict(terminal, 0, begun, b"rules hold")
         for number in range(saves):
-            since = len(screen.raw)
+            since = len(terminal.raw)
             begun = perf_counter()
             replace(kata.stub, text + b"\n# save %d\n" % (number % 2))
-            warm_seconds.append(seconds_to_verdict(screen, since, begun, b"rules hold"))
-            assert verdict in screen.raw[since:], screen.text
+            warm_seconds.append(seconds_to_verdict(terminal, since, begun, b"rules hold"))
+            assert verdict in terminal.raw[since:], terminal.screen
             if number * colds // saves != (number + 1) * colds // saves:
                 cold_seconds.append(cold(kata))
-        screen.press("q")
-        screen.ended()
+        terminal.press("q")
+        terminal.ended()
     warm, plain = statistics.median(warm_seconds), statistics.median(cold_seconds)
     tenths = statistics.quantiles(warm_seconds, n=10)
     spread = f"{warm:.2f} ({tenths[0]:.2f} to {tenths[-1]:.2f})"
@@ -124,40 +125,38 @@ def burst(kata: Kata, chance: random.Random, number: int) -> bytes:
     return text
 
 
-def settled(kata: Kata, screen: Screen, text: bytes) -> str:
+def settled(kata: Kata, terminal: Terminal, text: bytes) -> str:
     """Wait until the text has its verdict, recorded and shown; the status."""
     digest, deadline = hashlib.sha256(text).hexdigest(), monotonic() + PATIENCE_S
     while monotonic() < deadline:
-        while screen.read(0.02):
+        while terminal.read(0.02):
             pass
         with history(kata.root) as past:
             events = past.events(kata.name, "attempt")
-        if not events or events[-1].data["sha256"] != digest or "running" in screen.text:
+        if not events or events[-1].data["sha256"] != digest or "running" in terminal.screen:
             continue
         data = events[-1].data
         told = "all " if data["status"] == "green" else f"{data['kept']} of " if data["rules"] else "nothing could"
-        if told in screen.text.splitlines()[-2]:
+        if told in terminal.screen.splitlines()[-2]:
             return str(data["status"])
-    raise SystemExit(f"the last text has no verdict: {text[:60]!r} …\n{screen.text}")
+    raise SystemExit(f"the last text has no verdict: {text[:60]!r} …\n{terminal.screen}")
 
 
 def stress(kata: Kata, saves: int, seed: int) -> None:
     """Print what came of it; ends with an error if a last state has no verdict or a process is left."""
     chance, statuses = random.Random(seed), []
-    with at_a_terminal("watch", kata.name, cwd=kata.root) as screen:
-        settled(kata, screen, kata.stub.read_bytes())
-        watching, [server] = screen.pid, children(screen.pid)
+    with Terminal(kata.root, "watch", kata.name) as terminal:
+        settled(kata, terminal, kata.stub.read_bytes())
+        watching, [server] = terminal.pid, children(terminal.pid)
         done = 0
         while done < saves:
             for _ in range(min(chance.randint(1, 12), saves - done)):
                 done += 1
                 text = burst(kata, chance, done)
-                pause = monotonic() + chance.choice([0.0, 0.0, 0.02, 0.1, 0.3, 0.6])
-                while monotonic() < pause:
-                    screen.read(0.01)
-            statuses.append(settled(kata, screen, text))
-        screen.press("q")
-        code, restored = screen.ended(), screen.restored
+                terminal.glance(chance.choice([0.0, 0.0, 0.02, 0.1, 0.3, 0.6]))
+            statuses.append(settled(kata, terminal, text))
+        terminal.press("q")
+        code, restored = terminal.ended(), terminal.restored
     left = [pid for pid in (watching, server) if Path(f"/proc/{pid}").exists()] + of_the(kata.root)
     with history(kata.root) as past:
         attempts = len(past.events(kata.name, "attempt"))

@@ -27,7 +27,7 @@ from dojo.practice import Event, history
 from dojo.practice.history import FILE
 from tests.benchmarks.drill_kills import asked
 from tests.benchmarks.watch import burst, clone, of_the, replace
-from tests.cli.pseudo import Screen, at_a_terminal, children
+from tests.cli.terminal import Terminal
 
 LONGEST_S = 3.0
 PATIENCE_S = 60.0
@@ -63,10 +63,10 @@ class Seen:
     hints: set[int]
 
 
-def seen(screen: Screen, kata: Kata) -> Seen:
+def seen(terminal: Terminal, kata: Kata) -> Seen:
     """What was ever shown: a verdict is new if the picture before it said that tests are running."""
     verdicts, hints, running = [], set(), False
-    for picture in screen.raw.decode("utf-8", "replace").split("\x1b[H")[1:]:
+    for picture in terminal.raw.decode("utf-8", "replace").split("\x1b[H")[1:]:
         text = _CONTROL.sub("", picture).replace("\r", "")
         if f"\n{kata.name}: hints" in text:
             hints |= {int(number) for number in _HINT.findall(text)}
@@ -85,7 +85,7 @@ def told(attempt: Event) -> str:
     return f"{data['kept']} of {data['rules']} rules hold" if data["rules"] else "nothing could be run"
 
 
-def work(kata: Kata, screen: Screen, lot: random.Random, until: float) -> None:
+def work(kata: Kata, terminal: Terminal, lot: random.Random, until: float) -> None:
     """Save and press keys, with pauses in which a run may end."""
     while monotonic() < until:
         act = lot.random()
@@ -94,23 +94,23 @@ def work(kata: Kata, screen: Screen, lot: random.Random, until: float) -> None:
         elif act < 0.5:
             burst(kata, lot, lot.randrange(10**6))
         elif act < 0.75:
-            screen.press(lot.choice("hhhHr\x1b"))
-        look(screen, min(until, monotonic() + lot.choice([0.0, 0.1, 0.5, 1.0])))
+            terminal.press(lot.choice("hhhHr\x1b"))
+        look(terminal, min(until, monotonic() + lot.choice([0.0, 0.1, 0.5, 1.0])))
 
 
-def look(screen: Screen, until: float, stop: Callable[[], bool] = lambda: False) -> None:
+def look(terminal: Terminal, until: float, stop: Callable[[], bool] = lambda: False) -> None:
     while monotonic() < until and not stop():
-        screen.read(0.002)
+        terminal.read(0.002)
 
 
-def wait_for(moment: str, kata: Kata, screen: Screen) -> None:
+def wait_for(moment: str, kata: Kata, terminal: Terminal) -> None:
     """Save once more, and look until it is time to kill."""
-    before, deadline = len(seen(screen, kata).verdicts), monotonic() + PATIENCE_S
-    replace(kata.stub, kata.solution.read_bytes() + b"\n# the last: %d\n" % len(screen.raw))
+    before, deadline = len(seen(terminal, kata).verdicts), monotonic() + PATIENCE_S
+    replace(kata.stub, kata.solution.read_bytes() + b"\n# the last: %d\n" % len(terminal.raw))
     while monotonic() < deadline:
         if moment == "writing" and journal(kata).exists():
             return
-        if screen.read(0.0) and len(seen(screen, kata).verdicts) > before:
+        if terminal.read(0.0) and len(seen(terminal, kata).verdicts) > before:
             return  # if it was to be while SQLite writes: nobody saw that, and now it is over
 
 
@@ -145,24 +145,23 @@ def kill(kata: Kata, lot: random.Random, *, early: bool) -> Killed:
     moment = "early" if early else lot.choice(["any", "verdict", "writing"])
     before = recorded(kata, damage)
     journal(kata).unlink(missing_ok=True)  # once the history was read, what is still there says nothing any more
-    with at_a_terminal("watch", kata.name, cwd=kata.root, DOJO_KILLS=token) as screen:
+    with Terminal(kata.root, "watch", kata.name, DOJO_KILLS=token) as terminal:
         began = monotonic()
         if not early:
-            look(screen, began + PATIENCE_S, lambda: bool(seen(screen, kata).verdicts))
-            if not seen(screen, kata).verdicts:
-                damage.append(f"no verdict after the start:\n{screen.text}")
-            work(kata, screen, lot, monotonic() + lot.uniform(0.0, LONGEST_S))
+            look(terminal, began + PATIENCE_S, lambda: bool(seen(terminal, kata).verdicts))
+            if not seen(terminal, kata).verdicts:
+                damage.append(f"no verdict after the start:\n{terminal.screen}")
+            work(kata, terminal, lot, monotonic() + lot.uniform(0.0, LONGEST_S))
         else:
-            look(screen, began + lot.uniform(0.0, LONGEST_S / 2))
+            look(terminal, began + lot.uniform(0.0, LONGEST_S / 2))
         if moment in ("verdict", "writing"):
-            wait_for(moment, kata, screen)
-        look(screen, began + PATIENCE_S, lambda: bool(children(screen.process.pid)))
-        os.kill(screen.pid, signal.SIGKILL)
+            wait_for(moment, kata, terminal)
+        os.kill(terminal.pid, signal.SIGKILL)
         after = monotonic() - began
-        screen.ended()  # and what was written until then is read
+        terminal.ended()  # and what was written until then is read
         torn = journal(kata).exists()
         left, seconds = leaving(token, kata.root)
-        shown = seen(screen, kata)
+        shown = seen(terminal, kata)
     events = recorded(kata, damage)[len(before) :]
     known = {event.data["number"] for event in before if event.kind == "hint"}
     hints = {event.data["number"] for event in events if event.kind == "hint"}
@@ -191,10 +190,10 @@ def recorded(kata: Kata, damage: list[str]) -> list[Event]:
 
 def quits(kata: Kata) -> bool:
     """Whether `dojo watch` starts, gives a verdict and ends as it should."""
-    with at_a_terminal("watch", kata.name, cwd=kata.root) as screen:
-        look(screen, monotonic() + PATIENCE_S, lambda: bool(seen(screen, kata).verdicts))
-        screen.press("q")
-        return screen.ended() == 0 and screen.restored and bool(seen(screen, kata).verdicts)
+    with Terminal(kata.root, "watch", kata.name) as terminal:
+        look(terminal, monotonic() + PATIENCE_S, lambda: bool(seen(terminal, kata).verdicts))
+        terminal.press("q")
+        return terminal.ended() == 0 and terminal.restored and bool(seen(terminal, kata).verdicts)
 
 
 def main() -> int:

@@ -52,7 +52,6 @@ def murder(katas: Catalog, lot: random.Random, longest: float = 2.0) -> Killed:
                 terminal.press(lot.choice("hf"))
             terminal.glance(min(until - now, lot.uniform(0.0, 0.3)))
         terminal.kill()
-        terminal.drain()
     after = drill.unfinished(katas.root)
     assert after is not None
     assert after.id == going.id

@@ -210,7 +210,7 @@ def test_wrong_usage(dojo: Run, katas: Catalog, arguments: list[str], code: int,
 
 def test_a_review_at_a_terminal(dojo: Run, katas: Catalog) -> None:
     rule, line = place_of(asked(dojo))
-    with Terminal(katas.root, "review") as terminal:
+    with Terminal(katas.root, "review", NO_COLOR="1") as terminal:
         terminal.see("One rule does not hold in this code.")
         terminal.see(f"\n{line}      ")
         terminal.see("The rules of add_one")
@@ -229,7 +229,7 @@ def test_a_long_line_goes_on_below_its_beginning(first: Kata, katas: Catalog) ->
     long = "number + number + 1" + " + 0" * 20
     (first.mutants / "off_by_one.py").write_text(OFF_BY_ONE.replace("number + number + 1", long), encoding="utf-8")
     (first.mutants / "unchecked.py").unlink()
-    with Terminal(katas.root, "review", NO_COLOR="") as terminal:
+    with Terminal(katas.root, "review") as terminal:
         terminal.see("8      return number + number + 1 + 0")
         terminal.see("\n   0 + 0")
         terminal.see("The rules of add_one")

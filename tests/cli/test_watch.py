@@ -14,7 +14,7 @@ from dojo.catalog import Catalog, Kata
 from dojo.practice import history
 
 from .conftest import REPOSITORY, Run, solve
-from .pseudo import PATIENCE_S, at_a_terminal, children
+from .terminal import PATIENCE_S, Terminal, children
 
 WRONG = '"""Mine."""\n\n\ndef add_one(number):\n    print("called with", number)\n    return number\n'
 NO_CHECK = '"""Mine."""\n\n\ndef add_one(number):\n    return number + 1\n'
@@ -36,9 +36,9 @@ def attempts(katas: Catalog, kata: str) -> list[tuple[str, int, str]]:
 
 
 def test_from_red_to_green_to_the_next_kata(katas: Catalog, first: Kata) -> None:
-    with at_a_terminal("watch", cwd=katas.root) as screen:
+    with Terminal(katas.root, "watch") as terminal:
         # The stub: one failure in full, the rest is still to come.
-        text = screen.until("0 of 2 rules hold", "not written yet")
+        text = terminal.until("0 of 2 rules hold", "not written yet")
         assert text.startswith("add_one  One more, and no less")
         assert text.splitlines()[0].endswith("counting 0/2 · all 0/2")
         assert "  ✗  1  The result is 1 more" in text
@@ -46,51 +46,51 @@ def test_from_red_to_green_to_the_next_kata(katas: Catalog, first: Kata) -> None
         assert text.splitlines()[-1].startswith("h hint")
 
         save(first, WRONG)
-        text = screen.until("same-number", "called with 1")
+        text = terminal.until("same-number", "called with 1")
         assert "called with 0" not in text
         save(first, NO_CHECK)
-        text = screen.until("1 of 2 rules hold", "no-check")
+        text = terminal.until("1 of 2 rules hold", "no-check")
         assert "  ✓  1  The result" in text
         assert "  ✗  2  A number below" in text
 
         # Hints unlock as in `dojo hint`, and are remembered.
-        screen.press("h")
-        assert "Count aloud." in screen.until("1 of 4: Say it again", "Esc back")
-        screen.press("h")
-        screen.until("Hint 2 of 4 unlocks")
-        screen.press("s")
-        screen.until("stays hidden until yours is green")
+        terminal.press("h")
+        assert "Count aloud." in terminal.until("1 of 4: Say it again", "Esc back")
+        terminal.press("h")
+        terminal.until("Hint 2 of 4 unlocks")
+        terminal.press("s")
+        terminal.until("stays hidden until yours is green")
         first.stub.write_text(NO_CHECK + "\n", encoding="utf-8")
-        screen.until("no-check", without="Count aloud")
-        screen.press("h")
-        screen.until("2 of 4: The idea")
-        screen.press("\x1b")
-        screen.until("no-check")
+        terminal.until("no-check", without="Count aloud")
+        terminal.press("h")
+        terminal.until("2 of 4: The idea")
+        terminal.press("\x1b")
+        terminal.until("no-check")
 
         # Green: it stops and waits.
         first.stub.unlink()
-        screen.until("cannot be read", "dojo.cli reset add_one")
+        terminal.until("cannot be read", "dojo.cli reset add_one")
         first.stub.write_bytes(first.solution.read_bytes().replace(b"Counting", b"My counting"))
-        text = screen.until("all 2 rules hold", "s compare")
+        text = terminal.until("all 2 rules hold", "s compare")
         assert text.splitlines()[0].endswith("counting 1/2 · all 1/2")
-        screen.press("s")
-        screen.until('-"""My counting upwards."""', '+"""Counting upwards."""')
-        screen.press("s")
-        screen.until("the reference", "raise ValueError(number)")
-        screen.press("l")
-        screen.until(" > add_one  solved", "   add_two  not started")
-        screen.press("q")
-        screen.until("all 2 rules hold")
-        screen.press("n")
-        screen.until("add_two  Two more", "Now add_two", "0 of 2 rules hold")
-        screen.press("l")
-        screen.until(" > add_two")
-        screen.press("k\r")
-        screen.until("add_one  One more", "all 2 rules hold")
-        screen.press("q")
-        assert screen.ended() == 0
-        assert screen.restored
-        assert screen.raw.decode().endswith("add_one: all 2 rules hold. Go on: python -m dojo.cli watch\r\n")
+        terminal.press("s")
+        terminal.until('-"""My counting upwards."""', '+"""Counting upwards."""')
+        terminal.press("s")
+        terminal.until("the reference", "raise ValueError(number)")
+        terminal.press("l")
+        terminal.until(" > add_one  solved", "   add_two  not started")
+        terminal.press("q")
+        terminal.until("all 2 rules hold")
+        terminal.press("n")
+        terminal.until("add_two  Two more", "Now add_two", "0 of 2 rules hold")
+        terminal.press("l")
+        terminal.until(" > add_two")
+        terminal.press("k\r")
+        terminal.until("add_one  One more", "all 2 rules hold")
+        terminal.press("q")
+        assert terminal.ended() == 0
+        assert terminal.restored
+        assert terminal.raw.decode().endswith("add_one: all 2 rules hold. Go on: python -m dojo.cli watch\r\n")
     recorded = attempts(katas, "add_one")
     assert [status for status, _, _ in recorded] == ["red", "red", "red", "red", "green", "green"]
     assert {where for _, _, where in recorded} == {"watch"}
@@ -106,43 +106,43 @@ def test_a_window_of_any_size_and_a_terminal_that_comes_back(katas: Catalog, fir
     pager.chmod(0o755)
     program = {"EDITOR": f"'{editor}' -x", "PAGER": str(pager), "NO_COLOR": "1"}
     save(first, NO_CHECK)
-    with at_a_terminal("watch", "add_one", cwd=katas.root, columns=40, lines=10, **program) as screen:
-        text = screen.until("1 of 2 rules hold", "6 more")
+    with Terminal(katas.root, "watch", "add_one", columns=40, lines=10, **program) as terminal:
+        text = terminal.until("1 of 2 rules hold", "6 more")
         assert "✓1  ✗2" in text  # no room for the sentences
-        screen.press(" ")
-        screen.until("2 more")
-        screen.press("G")
-        screen.until("the end")
-        screen.resize(100, 40)
-        text = screen.until("A number below zero is refused.", without="more:")
+        terminal.press(" ")
+        terminal.until("2 more")
+        terminal.press("G")
+        terminal.until("the end")
+        terminal.resize(100, 40)
+        text = terminal.until("A number below zero is refused.", without="more:")
         assert text.splitlines()[-1].startswith("h hint")
-        screen.resize(20, 3)
-        screen.until("1 of 2 rules")
-        screen.resize(80, 24)
-        screen.until("A number below zero is refused.")
+        terminal.resize(20, 3)
+        terminal.until("1 of 2 rules")
+        terminal.resize(80, 24)
+        terminal.until("A number below zero is refused.")
 
-        screen.press("o")
-        screen.until_true(lambda _: (katas.root / "paged").exists(), "the pager")
-        screen.press("e")
-        screen.until_true(lambda _: (katas.root / "modes").exists(), "the editor")
-        screen.press("x =\n")
-        screen.until("nothing could be run", "SyntaxError")
+        terminal.press("o")
+        terminal.until_true(lambda: (katas.root / "paged").exists(), "the pager")
+        terminal.press("e")
+        terminal.until_true(lambda: (katas.root / "modes").exists(), "the editor")
+        terminal.press("x =\n")
+        terminal.until("nothing could be run", "SyntaxError")
         modes = (katas.root / "modes").read_text(encoding="utf-8").split()
         assert {"icanon", "echo"} <= set(modes)
         assert "A number below zero" in (katas.root / "paged").read_text(encoding="utf-8")
 
         # Ctrl-Z gives the terminal back, and takes it again.
-        screen.press("\x1a")
-        screen.until_true(lambda _: stopped(screen.pid), "a stop")
-        screen.until_true(lambda _: screen.restored, "the terminal")
-        os.kill(screen.pid, signal.SIGCONT)
-        screen.until_true(lambda _: not screen.restored, "the screen")
+        terminal.press("\x1a")
+        terminal.until_true(lambda: stopped(terminal.pid), "a stop")
+        terminal.until_true(lambda: terminal.restored, "the terminal")
+        os.kill(terminal.pid, signal.SIGCONT)
+        terminal.until_true(lambda: not terminal.restored, "the screen")
         save(first, NO_CHECK)
-        screen.until("1 of 2 rules hold")
-        screen.press("\x03")
-        assert screen.ended() == 0
-        assert screen.restored
-        assert b"\x1b[3" not in screen.raw
+        terminal.until("1 of 2 rules hold")
+        terminal.press("\x03")
+        assert terminal.ended() == 0
+        assert terminal.restored
+        assert b"\x1b[3" not in terminal.raw
 
 
 def stopped(pid: int) -> bool:
@@ -151,21 +151,21 @@ def stopped(pid: int) -> bool:
 
 def test_an_endless_loop_is_a_verdict_and_a_save_ends_it(katas: Catalog, first: Kata) -> None:
     save(first, ENDLESS)
-    with at_a_terminal("watch", "--auto", cwd=katas.root) as screen:
-        screen.until("running")
-        [server] = children(screen.pid)
-        screen.until_true(lambda _: any(children(host) for host in children(server)), "a run")
+    with Terminal(katas.root, "watch", "--auto") as terminal:
+        terminal.until("running")
+        [server] = children(terminal.pid)
+        terminal.until_true(lambda: any(children(host) for host in children(server)), "a run")
         [run] = [run for host in children(server) for run in children(host)]
         save(first, NO_CHECK)
-        screen.until("no-check", "1 of 2 rules hold")
-        screen.until_true(lambda _: not Path(f"/proc/{run}").exists(), "the end of the run")
+        terminal.until("no-check", "1 of 2 rules hold")
+        terminal.until_true(lambda: not Path(f"/proc/{run}").exists(), "the end of the run")
         save(first, ENDLESS)
-        screen.until("never finishes", "0 of 2 rules hold", "add_one.py:")
+        terminal.until("never finishes", "0 of 2 rules hold", "add_one.py:")
         solve(first)
-        screen.until("add_one is green. Now add_two", "0 of 2 rules hold")
-        os.kill(screen.pid, signal.SIGTERM)
-        assert screen.ended() == 128 + signal.SIGTERM
-        assert screen.restored
+        terminal.until("add_one is green. Now add_two", "0 of 2 rules hold")
+        os.kill(terminal.pid, signal.SIGTERM)
+        assert terminal.ended() == 128 + signal.SIGTERM
+        assert terminal.restored
         assert not Path(f"/proc/{server}").exists()
     assert [status for status, _, _ in attempts(katas, "add_one")] == ["red", "red", "green"]
 
