@@ -12,6 +12,9 @@ from typer.testing import CliRunner
 
 from dojo.catalog import Catalog, Kata, load
 from dojo.cli.app import app
+from dojo.practice import Event, history
+from dojo.practice.history import Kind
+from dojo.runner import RunResult, TestResult
 from dojo.stubs import write_stub
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -130,6 +133,21 @@ def dojo(katas: Catalog) -> Run:
 def solve(kata: Kata) -> None:
     """Make the learner's file right."""
     kata.stub.write_bytes(kata.solution.read_bytes())
+
+
+def events(katas: Catalog, *kinds: Kind) -> list[Event]:
+    """On record, of these kinds."""
+    with history(katas.root) as past:
+        return past.events(None, *kinds)
+
+
+def run_result(green: bool) -> RunResult:
+    """As if the first kata's tests had been run."""
+    tests = (
+        TestResult("test_counts", 1, "It counts.", "passed"),
+        TestResult("test_refuses", 2, "It refuses.", "passed" if green else "failed", message="Rule 2\n\n  next  x"),
+    )
+    return RunResult("add_one", "green" if green else "red", tests, 0.1, 0.1)
 
 
 def little_clone(root: Path) -> Catalog:

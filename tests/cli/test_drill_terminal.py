@@ -11,14 +11,13 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from dojo.catalog import Catalog, Kata
-from dojo.practice import Event, drill, history
+from dojo.practice import drill
 
-from .conftest import Run
+from .conftest import Run, events
 from .drill_murder import murder
 from .terminal import PATIENCE_S, Terminal
 
@@ -43,11 +42,6 @@ def file_of(katas: Catalog) -> Path:
     while (found := drill.unfinished(katas.root)) is None:
         assert time.monotonic() < deadline
     return found.file
-
-
-def events(katas: Catalog, *kinds: Any) -> list[Event]:
-    with history(katas.root) as past:
-        return past.events(None, *kinds)
 
 
 def test_a_drill_from_the_first_look_to_the_last_question(katas: Catalog, first: Kata, dojo: Run) -> None:
