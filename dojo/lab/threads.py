@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from dojo.lab.blame import learner_line
 from dojo.lab.errors import Deadlock, NeverFinishes, ProcessDied, Stuck
+from dojo.lab.one_cpu import move_to, staying_here
 from dojo.lab.outcome import Outcome
 from dojo.lab.trace import Actor, Step
 
@@ -117,8 +118,12 @@ class ThreadGroup:
 
     def run(self) -> dict[str, Outcome]:
         """Run everybody to the end (or death), started in the order given; outcomes by letter."""
+        with staying_here() as cpu:
+            return self._run(cpu)
+
+    def _run(self, cpu: int | None) -> dict[str, Outcome]:
         for actor in self._actors.values():
-            self._start(actor)
+            self._start(actor, cpu)
         for actor in self._actors.values():
             self._resume(actor)
         while any(a.outcome is None for a in self._actors.values()):
@@ -175,10 +180,11 @@ class ThreadGroup:
         if self._world.closed:
             raise ProcessDied
 
-    def _start(self, actor: ThreadActor) -> None:
+    def _start(self, actor: ThreadActor, cpu: int | None) -> None:
         context = contextvars.copy_context()
 
         def job() -> None:
+            move_to(cpu)
             actor.ident = _thread.get_ident()
             actor.baton.acquire()
             context.run(self._body, actor)
