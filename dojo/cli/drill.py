@@ -83,6 +83,16 @@ def drill(
             f"  give it up, then anew   {typed('dojo')} drill --abandon",
             USAGE,
         )
+    modes = (("--resume", resume), ("--abandon", abandon), ("--history", history))
+    new_ones = (
+        ("--track", track is not None),
+        ("--random", random),
+        ("--seed", seed is not None),
+        ("--minutes", minutes is not None),
+    )
+    for mode in (name for name, given in modes if given):
+        for option in (name for name, given in new_ones if given):
+            fail(f"{option} is for a new drill and means nothing to {mode}. Leave out one of the two.", USAGE)
     if minutes is not None and not 0 < minutes <= LONGEST_MINUTES:
         fail(f"--minutes is more than 0 and at most {LONGEST_MINUTES}.", USAGE)
     found = catalog()

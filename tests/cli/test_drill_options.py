@@ -28,3 +28,15 @@ def test_a_check_may_repeat_the_minutes_that_it_began_with(dojo: Run, katas: Cat
     unfinished = drills.unfinished(katas.root)
     assert unfinished is not None
     assert unfinished.limit_seconds == 3600.0
+
+
+@pytest.mark.parametrize("mode", ["--resume", "--abandon", "--history"])
+@pytest.mark.parametrize("option", [("--track", "first"), ("--random",), ("--seed", "3")])
+def test_what_chooses_a_new_drill_is_refused_where_none_begins(
+    dojo: Run, katas: Catalog, first: Kata, mode: str, option: tuple[str, ...]
+) -> None:
+    begun = drills.begin(first, 300.0)
+    result = dojo("drill", mode, *option)
+    assert result.code == 2
+    assert f"{option[0]} is for a new drill and means nothing to {mode}." in result.err
+    assert drills.unfinished(katas.root) == begun
