@@ -7,12 +7,10 @@ import math
 import multiprocessing
 import os
 import signal
-import sys
 import tempfile
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 
 from dojo.author import brief, declared, verdicts
 from dojo.author.declared import Alternative, DeclarationError, Mutant
@@ -20,6 +18,7 @@ from dojo.author.score import GOAL, Score, score
 from dojo.author.survivors import SurvivorsError
 from dojo.catalog import Kata
 from dojo.runner import Job, RunnerError, RunResult, run_many, run_variants, warm
+from dojo.runner.ending import leave_on_sigterm
 from dojo.stubs import StubError, is_pristine, stub_of
 
 
@@ -126,20 +125,24 @@ def _silent(text: str) -> None:
     pass
 
 
-def check(katas: Sequence[Kata], *, fast: bool = False, tell: Callable[[str], None] = _silent) -> list[Checked]:
+def check(
+    katas: Sequence[Kata], *, fast: bool = False, recheck: bool = True, tell: Callable[[str], None] = _silent
+) -> list[Checked]:
     """Runs everything on the katas; `fast` leaves out the mutation scores. The results are in the katas' order.
+
+    `recheck` as in `score`.
 
     `tell` hears what is about to be run, in a process of its own if there are several katas. A kata whose
     files are incomplete is checked as far as it goes.
     """
     cores = os.cpu_count() or 1
     if min(cores, len(katas)) < 2 or not hasattr(os, "fork"):
-        return [_check(kata, fast, tell) for kata in katas]
+        return [_check(kata, fast, recheck, tell) for kata in katas]
     # A kata a core: within one kata much has to wait for its solution's run. The long ones first, so that
     # none is left over at the end.
     warm()
     order = sorted(range(len(katas)), key=lambda number: -len(declared.files(katas[number].mutants)))
-    one = functools.partial(_check, fast=fast, tell=tell, workers=math.ceil(cores / len(katas)))
+    one = functools.partial(_check, fast=fast, recheck=recheck, tell=tell, workers=math.ceil(cores / len(katas)))
     with multiprocessing.get_context("fork").Pool(min(cores, len(katas)), _be_a_worker) as pool:
         found = pool.map(one, [katas[number] for number in order], chunksize=1)
     return [found[order.index(number)] for number in range(len(katas))]
@@ -147,14 +150,10 @@ def check(katas: Sequence[Kata], *, fast: bool = False, tell: Callable[[str], No
 
 def _be_a_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears of it too, and ends this process
-    signal.signal(signal.SIGTERM, _leave)  # so that the runs end with it
+    leave_on_sigterm()
 
 
-def _leave(number: int, frame: FrameType | None) -> None:
-    sys.exit(1)
-
-
-def _check(kata: Kata, fast: bool, tell: Callable[[str], None], workers: int | None = None) -> Checked:
+def _check(kata: Kata, fast: bool, recheck: bool, tell: Callable[[str], None], workers: int | None = None) -> Checked:
     found: list[str] = []
     if missing := kata.missing():
         found.append(f"missing: {', '.join(path.as_posix() for path in missing)}.")
@@ -171,7 +170,7 @@ def _check(kata: Kata, fast: bool, tell: Callable[[str], None], workers: int | N
     if solution.green and not fast:
         tell(f"{kata.name}: mutation score")
         try:
-            scored = score(kata, solution, workers=workers)
+            scored = score(kata, solution, workers=workers, recheck=recheck)
             found += score_complaints(scored)
         except SurvivorsError as error:
             found.append(str(error))

@@ -52,8 +52,12 @@ class Score:
         return self.ratio >= GOAL
 
 
-def score(kata: Kata, solution: RunResult, *, workers: int | None = None) -> Score:
+def score(kata: Kata, solution: RunResult, *, workers: int | None = None, recheck: bool = True) -> Score:
     """Runs the kata's tests on every mutation of its solution.
+
+    An explained survivor passes all tests, so it is the dearest kind; without `recheck` the list's word is
+    taken for those whose line still stands as it was read. `no_longer_surviving` is
+    the other half.
 
     `solution` is a green run of the unmutated solution: it says which tests are quick, so that most
     mutations die within milliseconds, and how long a run may take before it counts as endless.
@@ -61,7 +65,49 @@ def score(kata: Kata, solution: RunResult, *, workers: int | None = None) -> Sco
     """
     source = kata.solution.read_text(encoding="utf-8")
     found = mutations(source)
+    explained = _explained(kata, source, found)
+    results = _results(kata, solution, source, [one for one in found if recheck or one not in explained], workers)
+    survived = {mutation for mutation, result in results if result.green}
+    kept = [Survivor(one, why) for one, why in explained.items() if one in survived or not recheck]
+    return Score(
+        kata=kata.name,
+        killed=len(results) - len(survived),
+        unexplained=tuple(Survivor(one, "") for one in found if one in survived and one not in explained),
+        explained=tuple(kept),
+        stale=tuple(key for key in survivors.read(kata) if key not in {one.mutation.id for one in kept}),
+        cpu_seconds=round(sum(result.cpu_seconds for _, result in results), 3),
+    )
+
+
+def no_longer_surviving(kata: Kata, solution: RunResult, *, workers: int | None = None) -> list[str]:
+    """The entries of the kata's list that explain nothing, by running what they explain and nothing else.
+
+    Raises SurvivorsError if the list is wrong.
+    """
+    source = kata.solution.read_text(encoding="utf-8")
+    explained = _explained(kata, source, mutations(source))
+    results = _results(kata, solution, source, list(explained), workers)
+    used = {mutation.id for mutation, result in results if result.green}
+    return [key for key in survivors.read(kata) if key not in used]
+
+
+def _explained(kata: Kata, source: str, found: Sequence[Mutation]) -> dict[Mutation, str]:
+    """The explanations that fit: of a mutation whose line is still what it was."""
     explanations = survivors.read(kata)
+    lines = source.splitlines()
+    fitting = {}
+    for mutation in found:
+        given = explanations.get(mutation.id)
+        if given is not None and given.was == lines[mutation.line - 1].strip():
+            fitting[mutation] = given.why
+    return fitting
+
+
+def _results(
+    kata: Kata, solution: RunResult, source: str, found: Sequence[Mutation], workers: int | None
+) -> list[tuple[Mutation, RunResult]]:
+    if not found:
+        return []
     # A mutation may well make a loop endless; three times the solution's time is generous for a run that ends.
     limits = Limits(wall_seconds=60.0, cpu_seconds=max(1, math.ceil(3 * solution.cpu_seconds)))
     quickest_first = [test.name for test in sorted(solution.tests, key=lambda test: test.seconds)]
@@ -71,7 +117,7 @@ def score(kata: Kata, solution: RunResult, *, workers: int | None = None) -> Sco
             path = _write(Path(directory), number, kata, mutation.apply(source))
             jobs.append(Job.of(kata, path, stop_at_first=True, only=quickest_first, limits=limits))
         results = run_variants(kata.solution, jobs, workers, any_order=True)
-    return _judge(kata, source, list(zip(found, results, strict=True)), explanations)
+    return list(zip(found, results, strict=True))
 
 
 def _write(directory: Path, number: int, kata: Kata, text: str) -> Path:
@@ -79,35 +125,6 @@ def _write(directory: Path, number: int, kata: Kata, text: str) -> Path:
     path.parent.mkdir()
     path.write_text(text, encoding="utf-8")
     return path
-
-
-def _judge(
-    kata: Kata,
-    source: str,
-    results: Sequence[tuple[Mutation, RunResult]],
-    explanations: dict[str, survivors.Explained],
-) -> Score:
-    lines = source.splitlines()
-    unexplained: list[Survivor] = []
-    explained: list[Survivor] = []
-    used: set[str] = set()
-    for mutation, result in results:
-        if not result.green:
-            continue
-        given = explanations.get(mutation.id)
-        if given is not None and given.was == lines[mutation.line - 1].strip():
-            explained.append(Survivor(mutation, given.why))
-            used.add(mutation.id)
-        else:
-            unexplained.append(Survivor(mutation, ""))
-    return Score(
-        kata=kata.name,
-        killed=len(results) - len(unexplained) - len(explained),
-        unexplained=tuple(unexplained),
-        explained=tuple(explained),
-        stale=tuple(key for key in explanations if key not in used),
-        cpu_seconds=round(sum(result.cpu_seconds for _, result in results), 3),
-    )
 
 
 def diff(mutation: Mutation, source: str, name: str) -> str:

@@ -21,11 +21,12 @@ import pytest
 
 from dojo.catalog import CatalogError, load
 from dojo.runner.collected import Collected, Unfit
+from dojo.runner.ending import die_with_parent, leave_on_sigterm
 from dojo.runner.forked import Task, above_standard_streams, fork
 from dojo.runner.fresh import forget_parent
 from dojo.runner.limits import write_all
 from dojo.runner.results import Job
-from dojo.runner.service import Service, die_with_parent, leave
+from dojo.runner.service import Service
 from dojo.runner.session import Reporter, Write, pytest_main, run_pytest
 from dojo.runner.shards import Sharder
 
@@ -107,7 +108,7 @@ def _be_the_host(service: Service, request: dict[str, Any], kind: _Kind, job: Jo
         die_with_parent()
         gc.freeze()  # what the parent has allocated is not this process's to collect
         forget_parent(job.root, job.kata)
-        signal.signal(signal.SIGTERM, leave)
+        leave_on_sigterm()
         hosting = _Hosting(service, request, kind, job, writer)
         pytest_main(replace(job, stop_at_first=False, only=()), [hosting.reporter, hosting])
         write_all(writer, pickle.dumps((hosting.served, service.requests.state)))

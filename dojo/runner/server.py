@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import functools
 import os
-import signal
 from collections.abc import Callable
 
+from dojo.runner.ending import die_with_parent, leave_on_sigterm
 from dojo.runner.results import Job, RunResult, TestResult
-from dojo.runner.service import FORKS, Requests, Run, Service, die_with_parent, leave
+from dojo.runner.service import FORKS, Requests, Run, Service
 
 
 def serve(service: Service) -> None:
@@ -63,7 +63,7 @@ def _body(job: Job, answers: int, write: Callable[[bytes], None]) -> int:
 
 def main() -> None:
     """Serves standard input until it ends."""
-    signal.signal(signal.SIGTERM, leave)
+    leave_on_sigterm()
     answers = os.dup(1)
     os.dup2(2, 1)  # whatever libraries print when they are imported is no answer
     service = Service(Requests(0), answers)

@@ -6,13 +6,10 @@ import json
 import os
 import queue
 import select
-import signal
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from types import FrameType
 from typing import Any, Protocol
 
 from dojo.runner.limits import write_all
@@ -152,20 +149,3 @@ class Service:
                 raise _Cancelled
 
         return run(job, on_test=on_test, on_tick=on_tick)
-
-
-def die_with_parent() -> None:
-    """Linux ends this process when its parent does, also by `kill -9`. Elsewhere its own limits end it."""
-    if sys.platform != "linux":
-        return
-    import ctypes
-
-    parent = os.getppid()
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:  # it died just before
-        os._exit(1)
-
-
-def leave(number: int, frame: FrameType | None) -> None:
-    """A signal handler: so that what is running is ended too."""
-    sys.exit(128 + number)

@@ -13,18 +13,17 @@ import math
 import os
 import select
 import signal
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
-from types import FrameType
 from typing import IO, Any
 
 import pytest
 
 from dojo.runner.collected import Collected, Unfit
+from dojo.runner.ending import leave_on_sigterm
 from dojo.runner.forked import Task, above_standard_streams, be_the_child, fork, supervise
 from dojo.runner.fresh import forget_parent
 from dojo.runner.journal import read_printed
@@ -83,7 +82,7 @@ def _read_all(answer: IO[bytes], patience: float) -> bytes:
 
 def _host(base: Path, jobs: Sequence[Job], workers: int, any_order: bool, writer: int, write: Write) -> int:
     forget_parent(jobs[0].root, jobs[0].kata)
-    signal.signal(signal.SIGTERM, _leave)
+    leave_on_sigterm()
     fan = _Fan(base, jobs, workers, any_order, writer)
     code = pytest_main(replace(jobs[0], impl=base, stop_at_first=False), [fan.reporter, fan])
     if fan.results is None:
@@ -91,10 +90,6 @@ def _host(base: Path, jobs: Sequence[Job], workers: int, any_order: bool, writer
         return code
     write(json.dumps([result.to_json() for result in fan.results]).encode())
     return 0
-
-
-def _leave(number: int, frame: FrameType | None) -> None:
-    sys.exit(1)
 
 
 class Promise:

@@ -16,6 +16,8 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any
 
+from dojo.runner.ending import leave
+
 _ENTER = "\x1b[?1049h\x1b[?25l"
 """The alternate screen, so that what stood there comes back; no cursor."""
 _LEAVE = "\x1b[?25h\x1b[?1049l"
@@ -75,8 +77,8 @@ class Terminal:
         self._attributes = termios.tcgetattr(self._fd)
         try:
             self._handlers = {
-                signal.SIGTERM: signal.signal(signal.SIGTERM, _leave),
-                signal.SIGHUP: signal.signal(signal.SIGHUP, _leave),
+                signal.SIGTERM: signal.signal(signal.SIGTERM, leave),
+                signal.SIGHUP: signal.signal(signal.SIGHUP, leave),
                 signal.SIGTSTP: signal.signal(signal.SIGTSTP, self._stop),
                 signal.SIGWINCH: signal.signal(signal.SIGWINCH, self._resized),
             }
@@ -191,7 +193,3 @@ def _signals_wait() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
-
-
-def _leave(number: int, frame: FrameType | None) -> None:
-    sys.exit(128 + number)
