@@ -16,8 +16,8 @@ _PARTS = {
 }
 
 _HERE = Path(__file__).parent
-_TOOLS = ("author", "cli", "plots", "practice", "runner", "watch")
-"""Directories of tests that say nothing about katas."""
+_TOOLS = ("author", "cli", "lab", "plots", "plugin", "practice", "runner", "watch")
+"""Directories of tests that are about `dojo/` and say nothing of a kata."""
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
