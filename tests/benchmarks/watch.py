@@ -1,5 +1,7 @@
 """From a save to its verdict, as a learner at a terminal sees it: `python tests/benchmarks/watch.py [KATA …]`.
 
+Saved is what a learner saves on the way: solutions that break one rule after the other, and in the end one that
+breaks none. With `--stub` it is a stub each time, which is the quickest, with `--solution` the solution, the dearest.
 For each kata: the median of the saves under `dojo watch`, the median of cold runs of `python -m pytest` between them,
 their ratio, and the time from the start of `dojo watch` to its first verdict. A ratio survives a busy machine where
 seconds do not.
@@ -14,16 +16,19 @@ import argparse
 import hashlib
 import os
 import random
+import re
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic, perf_counter, sleep
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from dojo.author import declared
 from dojo.catalog import Catalog, Kata, load
 from dojo.practice import history
 from dojo.stubs import stub_of
@@ -35,7 +40,7 @@ PATIENCE_S = 90.0
 
 def clone(directory: Path) -> Catalog:
     """A copy of the repository, so that nobody's work is touched."""
-    for name in ("katas", "solutions"):
+    for name in ("katas", "solutions", "tests/mutants"):
         shutil.copytree(REPOSITORY / name, directory / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("conftest.py", "pyproject.toml"):
         shutil.copy(REPOSITORY / name, directory / name)
@@ -70,20 +75,29 @@ def cold(kata: Kata) -> float:
     return perf_counter() - begun
 
 
-def measure(kata: Kata, source: Path, saves: int, colds: int) -> None:
-    """Print one line about saves of the text in `source`."""
-    text, verdict = source.read_bytes(), b" all " if source == kata.solution else b"0 of "
-    replace(kata.stub, text)
+def on_the_way(kata: Kata, saves: int) -> list[Path]:
+    """So many wrong solutions, those that break the first rules first, and then the right one."""
+    mutants = sorted((declared.mutant(path) for path in declared.files(kata.mutants)), key=lambda one: one.rule)
+    chosen = [mutants[number * len(mutants) // (saves - 1)].path for number in range(saves - 1)]
+    return [*chosen, kata.solution]
+
+
+def measure(kata: Kata, sources: Sequence[Path], colds: int) -> None:
+    """Print one line about saves of the texts in `sources`."""
+    saves = len(sources)
+    replace(kata.stub, kata.stub.read_bytes())
     warm_seconds, cold_seconds = [], []
     begun = perf_counter()
     with Terminal(kata.root, "watch", kata.name) as terminal:
         first = seconds_to_verdict(terminal, 0, begun, b"rules hold")
-        for number in range(saves):
+        for number, source in enumerate(sources):
             since = len(terminal.raw)
+            text = source.read_bytes() + b"\n# save %d\n" % (number % 2)
             begun = perf_counter()
-            replace(kata.stub, text + b"\n# save %d\n" % (number % 2))
+            replace(kata.stub, text)
             warm_seconds.append(seconds_to_verdict(terminal, since, begun, b"rules hold"))
-            assert verdict in terminal.raw[since:], terminal.screen
+            said = re.findall(rb"(all|of) \d+ rules hold", terminal.raw[since:])[-1]
+            assert (said == b"all") == (source == kata.solution), terminal.screen
             if number * colds // saves != (number + 1) * colds // saves:
                 cold_seconds.append(cold(kata))
         terminal.press("q")
@@ -184,7 +198,8 @@ def main() -> None:
     parser.add_argument("katas", nargs="*")
     parser.add_argument("--saves", type=int, default=0, help="default: 30, and 500 with --stress")
     parser.add_argument("--colds", type=int, default=5)
-    parser.add_argument("--stub", action="store_true", help="save the stub, red from the start, not the solution")
+    parser.add_argument("--stub", action="store_true", help="save stubs, red from the start")
+    parser.add_argument("--solution", action="store_true", help="save solutions, green to the end")
     parser.add_argument("--stress", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
@@ -196,7 +211,9 @@ def main() -> None:
         print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs; seconds")
         print(f"{'kata':<22} {'save to verdict (80 %)':<24}  {'cold':>6}  {'ratio':>7}  {'first':>6}")
         for kata in katas.select(asked.katas) if asked.katas else katas:
-            measure(kata, kata.stub if asked.stub else kata.solution, asked.saves or 30, asked.colds)
+            saves = asked.saves or 30
+            same = kata.stub if asked.stub else kata.solution if asked.solution else None
+            measure(kata, [same] * saves if same else on_the_way(kata, saves), asked.colds)
 
 
 if __name__ == "__main__":
