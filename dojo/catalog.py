@@ -21,6 +21,10 @@ SYLLABUS = Path("katas") / "syllabus.toml"
 HOME = ".dojo"
 """The directory at the repository root that holds what belongs to one learner, never in git."""
 
+PRISTINE = ".pristine"
+"""The directory at the root of a class repository, which has no solutions, that holds what one derives from them
+elsewhere: the stubs, as they were. An implementation tree like any other."""
+
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 _FIELDS = {"track": str, "name": str, "title": str, "difficulty": int, "minutes": int, "needs": list}
 
@@ -76,6 +80,11 @@ class Kata:
         return self.root / "solutions" / self.track / f"{self.name}.py"
 
     @property
+    def pristine(self) -> Path:
+        """The stub as it was, in a class repository."""
+        return self.root / PRISTINE / self.track / f"{self.name}.py"
+
+    @property
     def mutants(self) -> Path:
         """The directory of the wrong solutions that the kata's tests must reject."""
         return self.root / "tests" / "mutants" / self.track / self.name
@@ -92,9 +101,11 @@ class Kata:
 
     def missing(self) -> tuple[Path, ...]:
         """The parts of a complete kata that are not there, relative to the root."""
-        files = (self.readme, self.stub, self.test_file, self.hints, self.solution)
+        for_class = is_class_repository(self.root)
+        files = (self.readme, self.stub, self.test_file, self.hints, self.pristine if for_class else self.solution)
         gone = [path for path in files if not path.is_file()]
-        gone += [path for path in (self.mutants, self.alternatives) if not any(path.glob("*.py"))]
+        if not for_class:
+            gone += [path for path in (self.mutants, self.alternatives) if not any(path.glob("*.py"))]
         return tuple(path.relative_to(self.root) for path in gone)
 
 
@@ -184,6 +195,11 @@ def find_root(start: Path | None = None) -> Path:
         f"no {SYLLABUS.as_posix()} in {here} or above it. Run dojo inside a clone of backend-dojo, "
         "or install that clone with `pip install -e .`."
     )
+
+
+def is_class_repository(root: Path) -> bool:
+    """Whether the repository at `root` is one that `dojo export --no-solutions` has made."""
+    return (root / PRISTINE).is_dir()
 
 
 def load(root: Path | None = None) -> Catalog:

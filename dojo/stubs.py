@@ -14,6 +14,8 @@ A comment on a definition's first line, or alone on the line above it, overrides
 
 A comment that starts with `#:` documents a public name and stays. The derived text is built from
 the solution's own lines, so a solution that is clean under `ruff format` gives a clean stub.
+
+A class repository has no solutions, and the stubs that were derived when it was made instead.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dojo.catalog import Kata
+from dojo.catalog import Kata, is_class_repository
 from dojo.stub_source import RULE, Function, Lines, StubError
 
 __all__ = ["StubError", "derive_stub", "is_pristine", "stub_of", "write_stub"]
@@ -52,10 +54,13 @@ def derive_stub(source: str) -> str:
 
 def stub_of(kata: Kata) -> str:
     """The pristine stub of a kata. Raises StubError if its solution is missing or wrong."""
+    kept = is_class_repository(kata.root) and not kata.solution.is_file()
+    source = kata.pristine if kept else kata.solution
     try:
-        return derive_stub(kata.solution.read_text(encoding="utf-8"))
+        text = source.read_text(encoding="utf-8")
+        return text if kept else derive_stub(text)
     except (OSError, UnicodeDecodeError) as error:
-        raise StubError(f"cannot read {kata.solution}: {error}. Restore it from a fresh clone.") from error
+        raise StubError(f"cannot read {source}: {error}. Restore it from a fresh clone.") from error
     except StubError as error:
         raise StubError(f"{kata.solution}, {error}") from error
 

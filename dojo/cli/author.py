@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dojo.catalog import Kata
-from dojo.cli.terminal import GREEN, RED, catalog, complain, place, say, typed
+from dojo.cli.terminal import GREEN, RED, catalog, complain, place, refuse_in_a_class, say, typed
 from dojo.readme import current
 from dojo.stubs import StubError, stub_of, write_stub
 
@@ -39,6 +39,7 @@ def check(
       dojo author check
       dojo author check rate_limiter --fast
     """
+    refuse_in_a_class(catalog().root, "author check")
     from dojo.author.check import main
 
     raise typer.Exit(main(katas or [], as_json, fast))
@@ -55,6 +56,7 @@ def mutate(
     Example:
       dojo author mutate rate_limiter
     """
+    refuse_in_a_class(catalog().root, "author mutate")
     from dojo.author.mutate import main
 
     raise typer.Exit(main(kata, as_json))
@@ -71,6 +73,7 @@ def stubs(katas: Katas = None, check: Check = False) -> None:
       dojo author stubs --check
       dojo author stubs rate_limiter
     """
+    refuse_in_a_class(catalog().root, "author stubs")
     stale = 0
     for kata in _chosen(katas):
         if not kata.solution.is_file():
@@ -101,6 +104,7 @@ def golden(
       dojo author golden
       dojo author golden --update
     """
+    refuse_in_a_class(catalog().root, "author golden")
     from dojo.author.golden import main
 
     raise typer.Exit(main(update))

@@ -10,7 +10,20 @@ import typer
 from dojo import practice
 from dojo.catalog import Kata
 from dojo.cli.choice import OneKata, one
-from dojo.cli.terminal import GREEN, RED, USAGE, ToolFailure, catalog, complain, console, fail, place, say, typed
+from dojo.cli.terminal import (
+    GREEN,
+    RED,
+    USAGE,
+    ToolFailure,
+    catalog,
+    complain,
+    console,
+    fail,
+    place,
+    refuse_in_a_class,
+    say,
+    typed,
+)
 
 if TYPE_CHECKING:
     from dojo.author.declared import Mutant
@@ -40,6 +53,7 @@ def flip(
     chosen = one(catalog(), kata)
     if fresh and show is not None:
         fail("--fresh begins anew and --show looks at a survivor: one at a time.", USAGE)
+    refuse_in_a_class(chosen.root, "flip")
     if missing := [path for path in chosen.missing() if path != chosen.stub.relative_to(chosen.root)]:
         raise ToolFailure(f"{chosen.id} lacks {', '.join(map(str, missing))}. Restore it from a fresh clone.")
     if fresh or not chosen.flip.exists():

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand
 
 from dojo import practice
-from dojo.catalog import Catalog, Kata, resolve_impl
+from dojo.catalog import Catalog, Kata, is_class_repository, resolve_impl
 from dojo.cli.choice import OneKata, one
 from dojo.cli.terminal import GREEN, RED, USAGE, ToolFailure, catalog, complain, console, fail, place, say, typed
 
@@ -47,7 +47,7 @@ def plot(
     svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the picture alone, as SVG.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts: what was measured.")] = False,
 ) -> None:
-    """Draw what your code does, beside what the reference does.
+    """Draw what your code does, beside what the reference does where there is one.
 
     A thousand clients that retry, requests around the end of a window, a cache that expires: the real code is run
     in virtual time and with fixed seeds, so the same code gives the same picture.
@@ -92,10 +92,14 @@ def _drawing(kata: Kata, file: Path, name: str) -> Drawing:
     from dojo.plots.drawing import Drawing
     from dojo.runner import RunnerError
 
+    alone = is_class_repository(kata.root) and not kata.solution.is_file()
     try:
-        asked, reference = measure(kata, [file, kata.solution])
+        asked, *references = measure(kata, [file] if alone else [file, kata.solution])
     except RunnerError as error:
         raise ToolFailure(str(error)) from error
+    if alone:
+        return Drawing(kata.name, (name,), (asked,), seed(kata))
+    [reference] = references
     if reference.trouble:
         raise ToolFailure(f"the reference {place(kata.solution)} cannot be drawn:\n{reference.trouble}")
     return Drawing(kata.name, (name, _REFERENCE), (asked, reference), seed(kata))
@@ -124,6 +128,8 @@ def _show(drawing: Drawing) -> None:
     blocks = out.is_terminal and os.environ.get("TERM") != "dumb" and _encodes("█░┤─▲┊▔")
     width, height = shutil.get_terminal_size() if out.is_terminal else (80, 40)
     figures = drawing.figures
+    if not figures:
+        return  # a class repository has no reference to draw instead; the trouble says why
     # What is left of the screen once each chart has its heading, its axis and its notes; a line for the prompt.
     rows = max(4, min(10, (height - 2) // len(figures) - 7))
     out.print(Text.assemble((drawing.kata, "bold"), f"  {drawing.setting}"))

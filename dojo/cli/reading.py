@@ -12,7 +12,19 @@ from dojo.catalog import Kata
 from dojo.cli.choice import OneKata, one
 from dojo.cli.laid_out import markdown, python
 from dojo.cli.side_by_side import show_side_by_side
-from dojo.cli.terminal import RED, USAGE, ToolFailure, catalog, complain, console, fail, place, say, typed
+from dojo.cli.terminal import (
+    RED,
+    USAGE,
+    ToolFailure,
+    catalog,
+    complain,
+    console,
+    fail,
+    place,
+    refuse_in_a_class,
+    say,
+    typed,
+)
 from dojo.cli.work import run_kata
 
 GiveUp = Annotated[bool, typer.Option("--give-up", help="Show it although yours is not green; that is recorded.")]
@@ -62,7 +74,9 @@ def hint(
     if shown[-1].number < len(hints):
         say(f"One more step, after an attempt: {typed('dojo')} hint {chosen.name}")
     else:
-        say(f"That was the last hint. The solution: {typed('dojo')} solution {chosen.name} --give-up")
+        there = chosen.solution.is_file()  # not in a class repository
+        last = f" The solution: {typed('dojo')} solution {chosen.name} --give-up" if there else ""
+        say(f"That was the last hint.{last}")
 
 
 def solution(kata: OneKata = None, give_up: GiveUp = False) -> None:
@@ -138,6 +152,7 @@ def _earned(query: str | None, what: str, give_up: bool) -> Kata:
     found = catalog()
     chosen = one(found, query)
     if not chosen.solution.is_file():
+        refuse_in_a_class(found.root, what)
         raise ToolFailure(f"{chosen.id} has no solution at {chosen.solution}. Restore it from a fresh clone.")
     if practice.load(found.root).get(chosen.name, practice.Progress()).solved_at is not None:
         return chosen

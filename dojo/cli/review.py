@@ -20,7 +20,19 @@ from dojo.catalog import Catalog, Kata
 from dojo.cli.drill_desk import without_way_on
 from dojo.cli.drill_history import when
 from dojo.cli.laid_out import python
-from dojo.cli.terminal import GREEN, RED, USAGE, ToolFailure, catalog, complain, fail, place, say, typed
+from dojo.cli.terminal import (
+    GREEN,
+    RED,
+    USAGE,
+    ToolFailure,
+    catalog,
+    complain,
+    fail,
+    place,
+    refuse_in_a_class,
+    say,
+    typed,
+)
 from dojo.practice.exhibit import NEAR, Exhibit, exhibit, in_turn, read_rules
 from dojo.practice.runs import run_once
 from dojo.practice.schedule import Rating, cards, choose, rate_review
@@ -107,6 +119,7 @@ def review(
 
 def _choose(found: Catalog, past: practice.History, query: str | None, seed: int | None) -> Shown:
     events = past.events()
+    refuse_in_a_class(found.root, "review")
     if query is not None:
         chosen = found.find(query)
     else:

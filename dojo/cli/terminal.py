@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from dojo.catalog import Catalog, CatalogError, Kata, load
+from dojo.catalog import Catalog, CatalogError, Kata, is_class_repository, load
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -56,6 +56,12 @@ def fail(text: str, code: int) -> NoReturn:
     """End the command with a message on standard error."""
     complain(text)
     raise typer.Exit(code)
+
+
+def refuse_in_a_class(root: Path, command: str) -> None:
+    """End a command that needs solutions or mutants in a repository that was made without them."""
+    if is_class_repository(root):
+        fail(f"This is a class repository, made without the solutions that `{typed('dojo')} {command}` needs.", USAGE)
 
 
 def table(rows: Sequence[Sequence[str]], styles: Iterable[str | None]) -> None:

@@ -117,6 +117,7 @@ def _report(kata: Kata, result: RunResult, impl: Path | None) -> None:
 
     show(kata, result)
     if result.green and impl is None:
-        say(f"  compare  {typed('dojo')} diff {kata.name}")
+        if kata.solution.is_file():
+            say(f"  compare  {typed('dojo')} diff {kata.name}")
         say(f"  ask      {typed('dojo')} further {kata.name}")
         say(f"  go on    {typed('dojo')}\n")

@@ -45,6 +45,22 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """One test that every submission is owed, as the supervisor collected it before it saw any."""
+
+    name: str
+    """As in the node id, after the file: `test_x`, `test_x[3]`, `TestGroup::test_x`."""
+    rule: int | None
+    text: str
+    """The rule's sentence."""
+    hidden: bool = False
+
+
+Inventory = Mapping[str, tuple[Expected, ...]]
+"""By a kata's name, its tests in teaching order, the instructor's own after the repository's: the denominator."""
+
+
+@dataclass(frozen=True, slots=True)
 class TestVerdict:
     """One test of the inventory."""
 

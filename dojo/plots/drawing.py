@@ -1,4 +1,4 @@
-"""What is drawn: the charts of one or two implementations, paired."""
+"""What is drawn: the charts of one or two implementations, paired; one where there is no reference."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ Figure = tuple[tuple[int, Chart], ...]
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A kata's charts, of the implementation that was asked for and of the reference."""
+    """A kata's charts, of the implementation that was asked for and of the reference if there is one."""
 
     kata: str
-    names: tuple[str, str]
-    """What the two implementations are called in the picture."""
-    measured: tuple[Measured, Measured]
+    names: tuple[str, ...]
+    """What the implementations are called in the picture: one name or two."""
+    measured: tuple[Measured, ...]
+    """As many."""
     seed: int | None
 
     @property
     def figures(self) -> Sequence[Figure]:
         """In the order of the reference's charts, which are complete."""
+        if len(self.measured) == 1:
+            return [((0, chart),) for chart in self.measured[0].charts]
         found = []
         for chart in self.measured[1].charts:
             mine = [(0, other) for other in self.measured[0].charts if other.title == chart.title]
@@ -36,8 +39,16 @@ class Drawing:
     def setting(self) -> str:
         """One line about how it came to be."""
         chance = "" if self.seed is None else f", seed {self.seed}"
-        who = f"{self.names[0]} beside the {self.names[1]}" if self.measured[0].charts else f"the {self.names[1]} alone"
-        return f"In virtual time{chance}: {who}."
+        return f"In virtual time{chance}: {self.who}."
+
+    @property
+    def who(self) -> str:
+        """Whose charts they are, for a heading."""
+        if len(self.names) == 1:
+            return f"{self.names[0]} alone"
+        return (
+            f"{self.names[0]} beside the {self.names[1]}" if self.measured[0].charts else f"the {self.names[1]} alone"
+        )
 
     @property
     def trouble(self) -> str:

@@ -36,7 +36,7 @@ def page(drawing: Drawing) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(drawing.kata)}: {escape(drawing.names[0])} beside the {drawing.names[1]}</title>\n"
+        f"<title>{escape(drawing.kata)}: {escape(drawing.who)}</title>\n"
         f"<style>\n{_PAGE}\n{STYLE}\n</style>\n</head>\n<body>\n<main>\n<h1>{escape(drawing.kata)}</h1>\n"
         f'<p class="setting">{escape(drawing.setting)}</p>\n{trouble}{figures}\n</main>\n</body>\n</html>\n'
     )

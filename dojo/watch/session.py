@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from dojo import practice
-from dojo.catalog import Catalog, Kata
+from dojo.catalog import Catalog, Kata, is_class_repository
 from dojo.practice import Progress
 from dojo.runner.results import Job, RunnerError, RunResult, rules
 from dojo.runner.warm_runner import Advanced, Event, Failed, Finished, WarmRunner
@@ -200,7 +200,9 @@ class Session:
         hints, before = practice.read_hints(kata), self._progress()
         if before.hints >= len(hints):
             self._hints_so_far()
-            self.scene.notice = f"That was the last. The solution: {self._program} solution {kata.name} --give-up"
+            there = kata.solution.is_file()  # not in a class repository
+            last = f" The solution: {self._program} solution {kata.name} --give-up" if there else ""
+            self.scene.notice = f"That was the last.{last}"
         elif practice.unlocked(kata, before):
             shown = hints[before.hints]
             with practice.history(kata.root, tell=self._tell) as past:
@@ -223,6 +225,9 @@ class Session:
 
     def _compare(self) -> None:
         kata, page = self.scene.kata, self.scene.page
+        if is_class_repository(kata.root) and not kata.solution.is_file():
+            self.scene.notice = "This is a class repository, made without solutions: there is nothing to compare with."
+            return
         if self._progress().solved_at is None:
             self.scene.notice = "The solution stays hidden until yours is green. h shows a hint."
             return
