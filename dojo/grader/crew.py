@@ -1,23 +1,26 @@
-"""Cells from the outside: started, asked, watched over and replaced when they die."""
+"""Cells from the outside: started, asked, watched over and replaced when they die; and a crew of them."""
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import json
 import os
+import queue
 import random
 import select
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, Generic, TypeVar
 
 import dojo
 from dojo.grader.cell import Setting
@@ -25,6 +28,9 @@ from dojo.grader.model import TestVerdict, Verdict
 from dojo.grader.trusted import TestFile
 from dojo.grader.verdict import Judgement, Mixed, together
 from dojo.runner import RunResult
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 START_S = 60.0
 _GRACE_S = 30.0
@@ -62,6 +68,7 @@ class Cell:
         self._setting = setting
         self._process: subprocess.Popen[bytes] | None = None
         self._number = 0
+        self._stopped = False
         self._buffer = b""
         self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         self._place = tempfile.TemporaryDirectory(prefix="dojo-cell-")
@@ -76,10 +83,20 @@ class Cell:
         self._complaints.close()
         self._place.cleanup()
 
+    def stop(self) -> None:
+        """For another thread: whatever it is doing ends with CellDied, and it does not start again."""
+        self._stopped = True
+        process = self._process
+        if process is not None:
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+
     def start(self) -> None:
         """Raises CellDied with what it complained of if it does not get ready."""
         if self._process is not None:
             return
+        if self._stopped:
+            raise CellDied("it was told to stop")
         root = Path(dojo.__file__).parents[1]
         env = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR") if key in os.environ}
         setting = json.loads(self._setting.to_json())
@@ -185,14 +202,69 @@ def _judgement(cell: Cell, exam: Exam, source: bytes, patience: Patience, chance
     return judgement
 
 
-def inventory(cell: Cell, file: TestFile, stub: bytes) -> Exam:
-    """What a file of tests asks, by collecting it on the stub, which it must reject from end to end.
+@dataclass(frozen=True, slots=True)
+class Done(Generic[T, R]):
+    """One piece of work, finished: with a result, or with what went wrong."""
 
-    Raises CellDied with what is wrong with the file, if something is.
+    item: T
+    result: R | None
+    error: BaseException | None
+
+
+class Crew:
+    """So many cells at work side by side; a context manager.
+
+    Each has a thread of its own that stays with it, because a cell ends when the thread that started it does.
     """
-    result = cell.run(file, stub, Mixed((), {}))
-    if result.status != "red" or any(test.outcome != "failed" for test in result.tests):
-        passing = [test.name for test in result.tests if test.passed]
-        raise CellDied(f"{file.path} passes on the stub: {', '.join(passing)}" if passing else result.detail)
-    tests = (TestVerdict(test.name, test.rule, test.text, "error", hidden=file.hidden) for test in result.tests)
-    return Exam(file, tuple(tests))
+
+    def __init__(self, setting: Setting, size: int) -> None:
+        """With a user in the setting's bars, each cell gets one of its own, counting on from that one."""
+        self._work: queue.SimpleQueue[Callable[[Cell], None] | None] = queue.SimpleQueue()
+        self._cells = [Cell(_with_own_user(setting, number)) for number in range(size)]
+        self._threads = [threading.Thread(target=self._serve, args=(cell,), daemon=True) for cell in self._cells]
+
+    def __enter__(self) -> Crew:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        while True:  # what has not begun never will
+            try:
+                self._work.get_nowait()
+            except queue.Empty:
+                break
+        for _ in self._threads:
+            self._work.put(None)
+        for cell in self._cells:
+            cell.stop()
+        for thread in self._threads:
+            thread.join()
+
+    def each(self, work: Callable[[Cell, T], R], items: Iterable[T]) -> Iterator[Done[T, R]]:
+        """Does `work` with each item; they come back as they are finished."""
+        finished: queue.SimpleQueue[Done[T, R]] = queue.SimpleQueue()
+
+        def do(item: T, cell: Cell) -> None:
+            try:
+                finished.put(Done(item, work(cell, item), None))
+            except BaseException as error:  # noqa: BLE001 - it is raised where it can be answered
+                finished.put(Done(item, None, error))
+
+        count = 0
+        for item in items:
+            count += 1
+            self._work.put(functools.partial(do, item))
+        for _ in range(count):
+            yield finished.get()
+
+    def _serve(self, cell: Cell) -> None:
+        with cell:
+            while (work := self._work.get()) is not None:
+                work(cell)
+
+
+def _with_own_user(setting: Setting, number: int) -> Setting:
+    if setting.bars.uid is None:
+        return setting
+    return replace(setting, bars=replace(setting.bars, uid=setting.bars.uid + number))

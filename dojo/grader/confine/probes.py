@@ -31,6 +31,10 @@ def reach():
         return True
 
 
+def look(path):
+    return os.listdir(path) is not None if os.path.isdir(path) else open(path, "rb").read(1) is not None
+
+
 def write(place):
     path = pathlib.Path(place, "dojo-probe")
     path.write_text("x")
@@ -62,7 +66,7 @@ def allocate():
 reader, writer = os.pipe()
 attempt("reach the network", reach)
 for path in ASKED["secret"]:
-    attempt("read " + path, lambda: os.listdir(path) is not None)
+    attempt("read " + path, lambda: look(path))
 for path in ASKED["kept"]:
     attempt("write to " + path, lambda: write(path))
 attempt("see the grader's process", lambda: os.kill(ASKED["pid"], 0) is None)
@@ -90,7 +94,7 @@ def probe(
 ) -> Findings:
     """Has the probe run by `run`, which takes its source and returns what it printed.
 
-    `secret` directories should not be readable, `kept` ones not writable. Raises ValueError if it said nothing.
+    `secret` paths should not be readable, `kept` directories not writable. Raises ValueError if it said nothing.
     """
     with socket.create_server(("127.0.0.1", 0)) as server:
         asked = {
