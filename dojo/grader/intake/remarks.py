@@ -11,7 +11,10 @@ from dojo.grader.intake.shapes import Layer
 from dojo.grader.intake.tree import Refused
 
 STEERING = frozenset(
-    "conftest.py pytest.ini pytest.toml pyproject.toml tox.ini setup.cfg sitecustomize.py usercustomize.py".split()
+    {
+        *("conftest.py", "pytest.ini", "pytest.toml", "pyproject.toml", "tox.ini", "setup.cfg"),
+        *("sitecustomize.py", "usercustomize.py"),
+    }
 )
 """What pytest or Python would obey if it stood beside the tests."""
 
