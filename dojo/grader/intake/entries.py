@@ -179,9 +179,10 @@ def _matched(
     """
     by_row: dict[int, Student] = {}
     order: list[Student | int] = []
+    assignment = roster.assignment(stem(part.entry.name) or part.entry.name for one in found for part in one.parts)
     numbers = {id(row): number for number, row in enumerate(roster.rows)}
     for student in found:
-        row, note = roster.find(_claim(student, metadata))
+        row, note = roster.find(replace(_claim(student, metadata), assignment=assignment))
         if note:
             student = replace(student, notes=(*student.notes, note))
         if row is None:

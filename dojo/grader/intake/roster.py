@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,19 @@ _FIRST = ("first_name", "firstname", "given_name", "forename")
 _LAST = ("last_name", "lastname", "surname", "family_name")
 _IDS = (
     *("roster_identifier", "student_id", "id_number", "orgdefinedid", "org_defined_id", "student_number"),
-    *("sis_user_id", "sis_id", "sis_login_id", "sid", "id", "identifier", "email", "email_address", "username"),
+    *(
+        "sis_user_id",
+        "sis_id",
+        "sis_login_id",
+        "sid",
+        "id",
+        "identifier",
+        "email",
+        "email_address",
+        "e_mail",
+        "mail",
+        "username",
+    ),
 )
 """In this order: the first that a row has a value for is the student's id in the book."""
 _ACCOUNTS = ("github_username", "username", "user_name", "login", "login_id", "sis_login_id")
@@ -61,6 +74,8 @@ class Claim:
     """The platform's own."""
     ids: tuple[str, ...] = ()
     """Other ids and addresses."""
+    assignment: str = ""
+    """What stands before the account in the name of a repository: see `Roster.assignment`."""
 
 
 @dataclass(frozen=True)
@@ -103,15 +118,14 @@ class Roster:
 
         What identifies somebody goes before a name, and a name before the end of a repository's.
         """
-        parts = claim.entry.split("-")
-        tails = ["-".join(parts[n:]) for n in range(1, len(parts))]
+        account = claim.entry.removeprefix(f"{claim.assignment}-") if claim.assignment else ""
         for keys in (
             [({"Moodle": "participant", "Canvas": "canvas"}.get(claim.platform, "key"), claim.id)],
             [("key", same(key)) for key in claim.ids],
             [("key", same(claim.entry)), ("key", same(claim.name))],
             [("name", same(claim.name))],
             [("squashed", squashed(claim.name))] if claim.platform == "Canvas" else [],
-            *([("account", same(tail))] for tail in tails),  # the longest first
+            [("account", same(account))],
         ):
             rows = {number for key in keys if key[1] for number in self._index.get(key, ())}
             if len(rows) == 1:
@@ -120,6 +134,24 @@ class Roster:
                 several = ", ".join(self.rows[number].shown for number in sorted(rows)[:3])
                 return None, f"the roster has several that this could be: {several}"
         return None, ""
+
+    def assignment(self, entries: Iterable[str]) -> str:
+        """What GitHub Classroom has put before most accounts: `cache-aside` of `cache-aside-octocat`.
+
+        One for all, as the end of an account can be another one: `cache-aside-mona-lisa` is not lisa's.
+        """
+        often = Counter(
+            before
+            for entry in entries
+            for before, account in _split(entry)
+            if self._index.get(("account", same(account)))
+        )
+        return min(often, key=lambda before: (-often[before], len(before)), default="")
+
+
+def _split(entry: str) -> Iterable[tuple[str, str]]:
+    parts = entry.split("-")
+    return (("-".join(parts[:n]), "-".join(parts[n:])) for n in range(1, min(len(parts), 20)))
 
 
 def _indexed(row: Row) -> Iterable[tuple[str, str]]:
