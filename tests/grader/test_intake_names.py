@@ -177,10 +177,16 @@ def test_canvas_gradebook(desk: Desk) -> None:
         '"van der Ek, Cid",12346,s2,cid1,A,\n'
         '"Fox, Dot",12347,s3,dot1,A,\n'
     )
-    desk.put({"leeann_12345_67890_cache_aside.py": SOURCE, "vanderekcid_99_67891_cache_aside.py": SOURCE})
+    desk.put(
+        {
+            "leeann_12345_67890_cache_aside.py": SOURCE,
+            "foxdot_77_67892_x.py": b"",
+            "vanderekcid_12346_67891_cache_aside.py": SOURCE,
+        }
+    )
     found = desk.read(roster(desk, text))
     assert [(name, one.roster_id) for name, one in found.items()] == [
-        *(("Ann Lee", "s1"), ("Cid van der Ek", "s2"), ("Dot Fox", "s3")),
+        *(("Ann Lee", "s1"), ("Cid van der Ek", "s2"), ("foxdot", ""), ("Dot Fox", "s3")),
     ]
 
 
@@ -193,7 +199,15 @@ def test_moodle_worksheet(desk: Desk) -> None:
     found = desk.read(roster(desk, text))
     ids = {one.origin.split("_")[1]: one.roster_id for one in found.values()}
     assert ids == {"11": "s1", "12": "s2", "13": ""}
-    assert any("several that this could be" in note for one in found.values() for note in one.notes)
+
+
+def test_a_name_that_several_have_identifies_nobody_and_that_is_said(desk: Desk) -> None:
+    desk.put({"Ann Lee/cache_aside.py": SOURCE, "leeann_12345_67890_cache_aside.py": SOURCE})
+    found = desk.read(roster(desk, "name,id,username\nAnn Lee,1,a\nann lee,2,b\nBob Ek,3,leeann\n"))
+    handed_in = [one for one in found.values() if one.files]
+    assert [one.roster_id for one in handed_in] == ["", ""]
+    assert all("several that this could be: Ann Lee, ann lee" in one.notes[-1] for one in handed_in)
+    assert len(found) == 5
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])

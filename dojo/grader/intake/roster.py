@@ -122,12 +122,14 @@ class Roster:
         for keys in (
             [({"Moodle": "participant", "Canvas": "canvas"}.get(claim.platform, "key"), claim.id)],
             [("key", same(key)) for key in claim.ids],
-            [("key", same(claim.entry)), ("key", same(claim.name))],
+            # A name as Canvas writes it may well be somebody else's account.
+            [("key", same(claim.entry)), ("key", same(claim.name))] if claim.platform != "Canvas" else [],
             [("name", same(claim.name))],
             [("squashed", squashed(claim.name))] if claim.platform == "Canvas" else [],
             [("account", same(account))],
         ):
             rows = {number for key in keys if key[1] for number in self._index.get(key, ())}
+            rows = {number for number in rows if not _another(self.rows[number], claim)}
             if len(rows) == 1:
                 return self.rows[rows.pop()], ""
             if rows:
@@ -147,6 +149,12 @@ class Roster:
             if self._index.get(("account", same(account)))
         )
         return min(often, key=lambda before: (-often[before], len(before)), default="")
+
+
+def _another(row: Row, claim: Claim) -> bool:
+    """Whether the platform's own number says that this is somebody else of the same name."""
+    known = {"Moodle": row.participant, "Canvas": row.canvas}.get(claim.platform, "")
+    return bool(known and claim.id and known != claim.id)
 
 
 def _split(entry: str) -> Iterable[tuple[str, str]]:
@@ -230,7 +238,7 @@ def _row(cells: Mapping[str, str], canvas: bool) -> Row | None:
         name = f"{given.strip()} {surname.strip()}"
     if not name:
         name = f"{first(_FIRST)} {first(_LAST)}".strip()
-    participant = re.search(r"\d+\Z", cells.get("identifier", ""))
+    participant = re.fullmatch(r"\S+ (\d+)", cells.get("identifier", ""))  # `Participant 1234567`
     keys = {same(cells[column].lstrip("#")) for column in {*_IDS, *_ACCOUNTS, _REPOSITORY} if column in cells}
     if canvas:
         keys.discard(same(cells.get("id", "")))
@@ -242,6 +250,6 @@ def _row(cells: Mapping[str, str], canvas: bool) -> Row | None:
         clean(name) if name else "",
         frozenset(keys),
         frozenset(accounts),
-        participant[0] if participant else "",
+        participant[1] if participant else "",
         cells.get("id", "") if canvas else "",
     )

@@ -178,13 +178,13 @@ class Packed(Shelf):
 
 def shelf(path: Path, wanted: Wanted) -> Shelf:
     """The folder or archive at `path`. Raises GraderError if it is neither, or cannot be read."""
-    if not path.exists():
-        raise GraderError(f"no submissions at {path}. Name a folder with one directory or archive a student.")
-    if path.is_dir():
-        return Folder(path.resolve(), wanted)
-    if not path.is_file() or stem(path.name) is None:
-        raise GraderError(f"{path} is neither a folder nor a .zip or .tar archive. Name a folder of submissions.")
     try:
+        if not path.exists():
+            raise GraderError(f"no submissions at {path}. Name a folder with one directory or archive a student.")
+        if path.is_dir():
+            return Folder(path.resolve(), wanted)
+        if not path.is_file() or stem(path.name) is None:
+            raise GraderError(f"{path} is neither a folder nor a .zip or .tar archive. Name a folder of submissions.")
         with path.open("rb") as file:
             if is_tar(file.read(512)):
                 file.seek(0)
