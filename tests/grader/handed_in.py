@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+import unicodedata
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,15 @@ from dojo.grader.model import Submission
 
 SOURCE = b"answer = 42\n"
 KATAS = (("caching", "cache_aside"), ("rate", "rate_limiter"), ("messaging", "dlq_router"))
+NASTY = (
+    b"an\xff\xfen",
+    b"a\nb\r\x1b[31m",
+    "x\u202egnp.exe".encode(),
+    "a\u2066b\u2028c".encode(),
+    b"n" * 250,
+    b"=1+1\t2",
+)
+"""Names of students and files: not UTF-8, with control characters, turned round, very long, a formula."""
 TRUSTED_TEST = "def test_cache_aside():\n    assert True\n"
 
 
@@ -89,3 +99,11 @@ def zip_member(name: str, mode: int) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name)
     info.create_system, info.external_attr = 3, mode << 16
     return info
+
+
+def harmless(one: Submission) -> None:
+    """Nothing that a person reads can move the cursor, hide text, or fill the page."""
+    for text in (one.name, one.origin, one.trouble, *one.notes, *one.refused.values()):
+        assert len(text) < 1000
+        assert not [c for c in text if unicodedata.category(c) in ("Cc", "Cs") or c in "\u202e\u2066\u2028"]
+        text.encode()

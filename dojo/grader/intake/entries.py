@@ -56,7 +56,8 @@ def unwrapped(shelf: Shelf, wanted: Wanted) -> Shelf:
             break
         inner = inner.within(places[0].name)
         kinds = {entry.name: entry.kind for entry in inner.entries}
-        if METADATA in kinds or any(recognised(name, kind != "directory") for name, kind in kinds.items()):
+        exported = [name for name, kind in kinds.items() if recognised(name, kind != "directory")]
+        if METADATA in kinds or 2 * len(exported) > len(kinds):
             return inner
         alike = [name for name, kind in kinds.items() if _like_a_students(inner, name, kind, wanted)]
         if shelf.packed and len(alike) > 1 and not _shaped(kinds, wanted):
