@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from dojo.grader.intake.names import clean, size
 from dojo.grader.intake.tree import (
+    ALONE,
     MAX_DEPTH,
     MAX_FILE,
     MAX_NODES,
@@ -24,6 +25,7 @@ from dojo.grader.intake.tree import (
     Unsafe,
     hidden,
     too_large,
+    too_many,
     with_parents,
 )
 
@@ -73,8 +75,9 @@ class Archive(Tree):
             if path.count("/") <= MAX_DEPTH
         ]
         self.nodes = with_parents(nodes)
+        if len(self.nodes) > MAX_NODES:
+            raise Unsafe(too_many(MAX_NODES))
         if deep:
-            # the same words as for a directory
             self.remarks = (f"not looked into, more than {MAX_DEPTH} directories deep: {clean(min(deep), 60)}",)
 
     def read(self, path: str, limit: int = MAX_FILE) -> bytes:
@@ -118,11 +121,8 @@ def _checked(members: Iterable[Member], katas: frozenset[str]) -> dict[str, Memb
             raise Unsafe(f"unpacks to {size(unpacked)} or more, at most {size(MAX_UNPACKED)} is read. {ALONE}")
         found[path] = member
         if len(found) > MAX_NODES:
-            raise Unsafe(f"holds more than {MAX_NODES:,} files and directories. {ALONE}")
+            raise Unsafe(too_many(MAX_NODES))
     return found
-
-
-ALONE = "Hand in the kata files alone"
 
 
 def flaw_of(name: str) -> str:

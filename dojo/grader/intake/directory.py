@@ -22,6 +22,7 @@ from dojo.grader.intake.tree import (
     hidden,
     ordered,
     too_large,
+    too_many,
 )
 
 # Each directory on the way is opened in the one before, so that none can be exchanged for a link in between.
@@ -67,7 +68,7 @@ class Directory(Tree):
                 continue
             count += len(inside)
             if count >= MAX_NODES:
-                raise Unsafe(f"holds more than {MAX_NODES:,} files and directories. Hand in the kata files alone")
+                raise Unsafe(too_many(MAX_NODES))
             for name, found in inside:
                 path = f"{above}/{name}" if above else name
                 if hidden(name):

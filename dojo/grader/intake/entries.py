@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -43,20 +43,25 @@ class Student:
 
 
 def unwrapped(shelf: Shelf, wanted: Wanted) -> Shelf:
-    """The shelf, or what stands in the one directory that a platform has put around it."""
+    """The shelf, or what stands in the directory that a platform or an unpacker has put around it.
+
+    In an archive, two entries that look like students' are enough to tell it from one student's; in a folder, only
+    a platform's names are, as the instructor can name the directory in it as well.
+    """
+    inner = shelf
     for _ in range(3):
-        visible = [entry for entry in shelf.entries if not _nobodys(entry.name)]
+        visible = [entry for entry in inner.entries if not _nobodys(entry.name)]
         places = [entry for entry in visible if entry.kind == "directory" or stem(entry.name) is not None]
         if len(places) != 1 or places[0].kind != "directory" or any(recognised(entry.name, True) for entry in visible):
-            return shelf
-        [around] = places
-        inside = shelf.inside(around.name)
-        if METADATA not in inside and not any(recognised(name, kind == "file") for name, kind in inside.items()):
-            inner = shelf.within(around.name)
-            students = [name for name, kind in inside.items() if _like_a_students(inner, name, kind, wanted)]
-            if len(students) < 2 or _shaped(inside, wanted):
-                return shelf
-        shelf = shelf.within(around.name)
+            break
+        inner = inner.within(places[0].name)
+        kinds = {entry.name: entry.kind for entry in inner.entries}
+        exported = [name for name, kind in kinds.items() if recognised(name, kind != "directory")]
+        if METADATA in kinds or 2 * len(exported) > len(kinds):
+            return inner
+        alike = [name for name, kind in kinds.items() if _like_a_students(inner, name, kind, wanted)]
+        if shelf.packed and len(alike) > 1 and not _shaped(kinds, wanted):
+            return inner
     return shelf
 
 
@@ -75,7 +80,7 @@ def _own(kind: Kind, wanted: Wanted) -> frozenset[str]:
     return wanted.files if kind == "file" else wanted.directories if kind == "directory" else frozenset()
 
 
-def _shaped(inside: dict[str, Kind], wanted: Wanted) -> bool:
+def _shaped(inside: Mapping[str, Kind], wanted: Wanted) -> bool:
     return "katas" in inside or any(name in _own(kind, wanted) for name, kind in inside.items())
 
 
@@ -175,9 +180,10 @@ def _matched(
     """
     by_row: dict[int, Student] = {}
     order: list[Student | int] = []
+    assignment = roster.assignment(stem(part.entry.name) or part.entry.name for one in found for part in one.parts)
     numbers = {id(row): number for number, row in enumerate(roster.rows)}
     for student in found:
-        row, note = roster.find(_claim(student, metadata))
+        row, note = roster.find(replace(_claim(student, metadata), assignment=assignment))
         if note:
             student = replace(student, notes=(*student.notes, note))
         if row is None:

@@ -11,7 +11,7 @@ from dojo.catalog import Kata
 from dojo.grader.intake import tarred
 from dojo.grader.intake.archive import Archive, Fetch, Member, stem
 from dojo.grader.intake.remarks import STEERING
-from dojo.grader.intake.tree import MAX_ARCHIVE, MAX_FILE, Unsafe
+from dojo.grader.intake.tree import MAX_ARCHIVE, MAX_FILE, Unsafe, hidden
 from dojo.grader.intake.zipped import Zip
 
 _FOREIGN = {b"Rar!": "a RAR archive", b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive", b"(\xb5/\xfd": "a zstd archive"}
@@ -42,6 +42,8 @@ class Wanted:
 
     def bytes(self, path: str) -> int:
         """How large a member of a tar archive is kept at most; others are only counted."""
+        if hidden(path):
+            return -1
         if stem(path) is not None:
             return MAX_ARCHIVE
         return MAX_FILE if path.endswith(_SOURCES) else -1

@@ -19,6 +19,10 @@ STEERING = frozenset(
 """What pytest or Python would obey if it stood beside the tests."""
 
 
+_COPIES = 20
+"""Copies of a kata's tests that are compared; who has more is not served by a longer note."""
+
+
 def remarks(layers: Sequence[Layer], katas: Sequence[Kata]) -> Iterator[str]:
     """One line on each subject; nothing on what every clone holds.
 
@@ -42,14 +46,18 @@ def remarks(layers: Sequence[Layer], katas: Sequence[Kata]) -> Iterator[str]:
 
 
 def _differing(layers: Sequence[Layer], kata: Kata) -> Iterator[str]:
-    trusted: bytes | None = None
-    for layer in layers:
-        for node in layer.tree.nodes.values():
-            if node.name != f"test_{kata.name}.py" or layer.ours(node.path):
-                continue
-            trusted = trusted if trusted is not None else _lines(kata.test_file.read_bytes())
-            if not _equal(layer, node.path, trusted):
-                yield layer.tree.shown(node.path)
+    name = f"test_{kata.name}.py"
+    copies = [
+        (layer, node.path)
+        for layer in layers
+        for node in layer.tree.nodes.values()
+        if node.name == name and not layer.ours(node.path)
+    ]
+    if copies:
+        trusted = _lines(kata.test_file.read_bytes())
+        for layer, path in copies[:_COPIES]:
+            if not _equal(layer, path, trusted):
+                yield layer.tree.shown(path)
 
 
 def _steering(layers: Sequence[Layer], katas: Sequence[Kata]) -> Iterator[str]:

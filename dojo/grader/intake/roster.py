@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,19 @@ _FIRST = ("first_name", "firstname", "given_name", "forename")
 _LAST = ("last_name", "lastname", "surname", "family_name")
 _IDS = (
     *("roster_identifier", "student_id", "id_number", "orgdefinedid", "org_defined_id", "student_number"),
-    *("sis_user_id", "sis_id", "sis_login_id", "sid", "id", "identifier", "email", "email_address", "username"),
+    *(
+        "sis_user_id",
+        "sis_id",
+        "sis_login_id",
+        "sid",
+        "id",
+        "identifier",
+        "email",
+        "email_address",
+        "e_mail",
+        "mail",
+        "username",
+    ),
 )
 """In this order: the first that a row has a value for is the student's id in the book."""
 _ACCOUNTS = ("github_username", "username", "user_name", "login", "login_id", "sis_login_id")
@@ -61,6 +74,8 @@ class Claim:
     """The platform's own."""
     ids: tuple[str, ...] = ()
     """Other ids and addresses."""
+    assignment: str = ""
+    """What stands before the account in the name of a repository: see `Roster.assignment`."""
 
 
 @dataclass(frozen=True)
@@ -103,23 +118,48 @@ class Roster:
 
         What identifies somebody goes before a name, and a name before the end of a repository's.
         """
-        parts = claim.entry.split("-")
-        tails = ["-".join(parts[n:]) for n in range(1, len(parts))]
+        account = claim.entry.removeprefix(f"{claim.assignment}-") if claim.assignment else ""
         for keys in (
             [({"Moodle": "participant", "Canvas": "canvas"}.get(claim.platform, "key"), claim.id)],
             [("key", same(key)) for key in claim.ids],
-            [("key", same(claim.entry)), ("key", same(claim.name))],
+            # A name as Canvas writes it may well be somebody else's account.
+            [("key", same(claim.entry)), ("key", same(claim.name))] if claim.platform != "Canvas" else [],
             [("name", same(claim.name))],
             [("squashed", squashed(claim.name))] if claim.platform == "Canvas" else [],
-            *([("account", same(tail))] for tail in tails),  # the longest first
+            [("account", same(account))],
         ):
             rows = {number for key in keys if key[1] for number in self._index.get(key, ())}
+            rows = {number for number in rows if not _another(self.rows[number], claim)}
             if len(rows) == 1:
                 return self.rows[rows.pop()], ""
             if rows:
                 several = ", ".join(self.rows[number].shown for number in sorted(rows)[:3])
                 return None, f"the roster has several that this could be: {several}"
         return None, ""
+
+    def assignment(self, entries: Iterable[str]) -> str:
+        """What GitHub Classroom has put before most accounts: `cache-aside` of `cache-aside-octocat`.
+
+        One for all, as the end of an account can be another one: `cache-aside-mona-lisa` is not lisa's.
+        """
+        often = Counter(
+            before
+            for entry in entries
+            for before, account in _split(entry)
+            if self._index.get(("account", same(account)))
+        )
+        return min(often, key=lambda before: (-often[before], len(before)), default="")
+
+
+def _another(row: Row, claim: Claim) -> bool:
+    """Whether the platform's own number says that this is somebody else of the same name."""
+    known = {"Moodle": row.participant, "Canvas": row.canvas}.get(claim.platform, "")
+    return bool(known and claim.id and known != claim.id)
+
+
+def _split(entry: str) -> Iterable[tuple[str, str]]:
+    parts = entry.split("-")
+    return (("-".join(parts[:n]), "-".join(parts[n:])) for n in range(1, min(len(parts), 20)))
 
 
 def _indexed(row: Row) -> Iterable[tuple[str, str]]:
@@ -198,7 +238,7 @@ def _row(cells: Mapping[str, str], canvas: bool) -> Row | None:
         name = f"{given.strip()} {surname.strip()}"
     if not name:
         name = f"{first(_FIRST)} {first(_LAST)}".strip()
-    participant = re.search(r"\d+\Z", cells.get("identifier", ""))
+    participant = re.fullmatch(r"\S+ (\d+)", cells.get("identifier", ""))  # `Participant 1234567`
     keys = {same(cells[column].lstrip("#")) for column in {*_IDS, *_ACCOUNTS, _REPOSITORY} if column in cells}
     if canvas:
         keys.discard(same(cells.get("id", "")))
@@ -210,6 +250,6 @@ def _row(cells: Mapping[str, str], canvas: bool) -> Row | None:
         clean(name) if name else "",
         frozenset(keys),
         frozenset(accounts),
-        participant[0] if participant else "",
+        participant[1] if participant else "",
         cells.get("id", "") if canvas else "",
     )

@@ -17,6 +17,8 @@ from dojo.catalog import Kata
 from dojo.grader.intake.names import listed, nearly
 from dojo.grader.intake.tree import Node, Refused, Tree
 
+_CLONES = 8
+"""Clones that a student's work is searched for: two are a mistake, thousands are meant to keep the grader busy."""
 _CLONES_OWN = ("solutions", "tests", "dojo", "tools", "docs")
 
 
@@ -36,9 +38,9 @@ class Layer:
 
     @cached_property
     def clones(self) -> tuple[str, ...]:
-        """The roots of clones in it: what stands before `katas/<track>/`, or all of it."""
+        """The roots of clones in it, the first few: what stands before `katas/`."""
         paths = [node.path for node in self.tree.nodes.values() if node.kind == "directory" and node.name == "katas"]
-        return tuple(path.removesuffix("katas") for path in paths)
+        return tuple(path.removesuffix("katas") for path in paths[:_CLONES])
 
     def ours(self, path: str) -> bool:
         """Whether it stands where a clone has the repository's own files that are called like a kata's."""

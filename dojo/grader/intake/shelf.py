@@ -39,6 +39,8 @@ class Entry:
 class Shelf(ABC):
     """A folder or an archive of submissions. Close it; it can be read again nevertheless."""
 
+    packed: bool
+    """Whether it is an archive."""
     prefix: str
     """What stands before an entry's name where it is shown: the directories that were looked through."""
     entries: Sequence[Entry]
@@ -72,6 +74,8 @@ class Shelf(ABC):
 
 class Folder(Shelf):
     """A directory of the instructor's. Raises GraderError if it cannot be read."""
+
+    packed = False
 
     def __init__(self, path: Path, wanted: Wanted, prefix: str = "") -> None:
         self.prefix, self._path, self._wanted = prefix, path, wanted
@@ -111,6 +115,8 @@ class Packed(Shelf):
 
     What is unsafe about a member is its student's trouble; a name that belongs to nobody is skipped.
     """
+
+    packed = True
 
     def __init__(
         self, members: Sequence[Member], fetch: Fetch, wanted: Wanted, close: Callable[[], None], prefix: str = ""
@@ -172,13 +178,13 @@ class Packed(Shelf):
 
 def shelf(path: Path, wanted: Wanted) -> Shelf:
     """The folder or archive at `path`. Raises GraderError if it is neither, or cannot be read."""
-    if not path.exists():
-        raise GraderError(f"no submissions at {path}. Name a folder with one directory or archive a student.")
-    if path.is_dir():
-        return Folder(path.resolve(), wanted)
-    if not path.is_file() or stem(path.name) is None:
-        raise GraderError(f"{path} is neither a folder nor a .zip or .tar archive. Name a folder of submissions.")
     try:
+        if not path.exists():
+            raise GraderError(f"no submissions at {path}. Name a folder with one directory or archive a student.")
+        if path.is_dir():
+            return Folder(path.resolve(), wanted)
+        if not path.is_file() or stem(path.name) is None:
+            raise GraderError(f"{path} is neither a folder nor a .zip or .tar archive. Name a folder of submissions.")
         with path.open("rb") as file:
             if is_tar(file.read(512)):
                 file.seek(0)

@@ -10,9 +10,9 @@ import tarfile
 from collections.abc import Callable
 from typing import IO, Any, Self, cast
 
-from dojo.grader.intake.archive import ALONE, Member, normal
+from dojo.grader.intake.archive import Member, normal
 from dojo.grader.intake.names import clean, size
-from dojo.grader.intake.tree import MAX_NODES, MAX_UNPACKED, Kind, Refused, Unsafe
+from dojo.grader.intake.tree import ALONE, MAX_NODES, MAX_UNPACKED, Kind, Refused, Unsafe, too_many
 
 MAX_KEPT = 64 << 20
 """Bytes of the members that are kept for reading them later."""
@@ -62,7 +62,7 @@ def members(
                     content = _content(tar, info)
                 found.append(Member(name, kind, what, max(0, info.size) if kind == "file" else 0, key=content))
                 if len(found) > 5 * most:
-                    raise Unsafe(f"holds more than {5 * most:,} files and directories. {ALONE}")
+                    raise Unsafe(too_many(5 * most))
     except Unsafe:
         raise
     except Exception as error:  # tarfile and the decompressors raise their own, struct's, ValueError, EOFError, ...

@@ -9,7 +9,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Literal
 
 from dojo.grader.intake.names import clean, size
@@ -24,6 +23,8 @@ MAX_NODES = 20_000
 """Files and directories of one student."""
 MAX_DEPTH = 24
 """Directories below each other."""
+
+ALONE = "Hand in the kata files alone"
 
 Kind = Literal["file", "directory", "link", "other"]
 
@@ -124,16 +125,19 @@ def with_parents(nodes: Iterable[Node]) -> dict[str, Node]:
     """The nodes and the directories that an archive does not list but implies."""
     found = {node.path: node for node in nodes}
     for path in list(found):
-        for parent in PurePosixPath(path).parents:
-            if (name := str(parent)) == "." or name in found:
-                break
-            found[name] = Node(name, "directory", "a directory")
+        while (path := path.rpartition("/")[0]) and path not in found:
+            found[path] = Node(path, "directory", "a directory")
     return ordered(found.values())
 
 
 def too_large(found: int, limit: int = MAX_FILE) -> str:
     """Why a file is refused for its size."""
     return f"is {size(found)}; at most {size(limit)} is read. Hand in the source alone"
+
+
+def too_many(most: int) -> str:
+    """Why a student's work is refused for the number of its files."""
+    return f"holds more than {most:,} files and directories. {ALONE}"
 
 
 def _parent(path: str) -> str:

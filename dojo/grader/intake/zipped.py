@@ -13,7 +13,7 @@ from typing import IO, cast
 from dojo.grader.intake.archive import Member
 from dojo.grader.intake.directory import word
 from dojo.grader.intake.names import clean, size
-from dojo.grader.intake.tree import Kind, Refused, Unsafe, hidden, too_large
+from dojo.grader.intake.tree import ALONE, Kind, Refused, Unsafe, hidden, too_large
 
 _ENCRYPTED = 0x1 | 0x40 | 0x2000
 _UTF8 = 0x800
@@ -94,7 +94,7 @@ class _Guarded(io.BufferedReader):
             left = self.seek(0, io.SEEK_END) - here
             self.seek(here)
             if (left if count is None or count < 0 else min(count, left)) > self._most:
-                raise Unsafe(f"has a directory of more than {size(self._most)}. Hand in the kata files alone")
+                raise Unsafe(f"has a directory of more than {size(self._most)}. {ALONE}")
         return super().read(count)
 
 
