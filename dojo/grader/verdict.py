@@ -87,8 +87,8 @@ def hear(asked: Mixed, result: RunResult) -> Heard:
 class Judgement:
     """Collects the runs of one file of tests on one submission, until each test has its status.
 
-    A run that ends before its time proves nothing about the tests before the one it ended in, so all the others run
-    again in a fresh process, without that one; after `most_runs` of them the rest is given up.
+    A run that ends before its time proves nothing about the tests before the one it ended in. So those run again, in
+    a fresh process, and then, in another one, those after it; after `most_runs` processes the rest is given up.
     """
 
     def __init__(self, inventory: Sequence[TestVerdict], chance: random.Random, most_runs: int) -> None:
@@ -97,12 +97,15 @@ class Judgement:
         self._chance = chance
         self._left = most_runs
         self._found: dict[str, TestVerdict] = {}
+        self._harmless: frozenset[str] = frozenset()
+        """Tests that a run got past which ended in another."""
         self._asked: Mixed | None = None
         self.results: list[RunResult] = []
 
     def next(self) -> Mixed | None:
         """What to run next; None if the judgement is complete."""
-        names = [name for name in self._inventory if name not in self._found]
+        left = [name for name in self._inventory if name not in self._found]
+        names = [name for name in left if name in self._harmless] or left
         if not names:
             return None
         if self._left == 0:
@@ -127,6 +130,9 @@ class Judgement:
         elif heard.ended_in in self._inventory:
             status: TestStatus = "timed-out" if result.status == "timed-out" else "error"
             self._found[heard.ended_in] = self._marked(heard.ended_in, status, result.detail)
+            before = self._asked.order[: self._asked.order.index(heard.ended_in)]
+            # If even those do not come to an end, there is no use in trying them again by themselves.
+            self._harmless = frozenset(before) - self._harmless
         else:
             self._settle("timed-out" if result.status == "timed-out" else "error", result.detail)
 

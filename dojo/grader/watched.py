@@ -46,8 +46,9 @@ _MOST_FLAGS = 20
 class Watched:
     """Watches one run, from inside its process."""
 
-    def __init__(self, baseline: Mapping[str, int], emit: Emit) -> None:
-        """`baseline` is a fingerprint that was taken before anybody's code ran."""
+    def __init__(self, look: Callable[[], Mapping[str, int]], baseline: Mapping[str, int], emit: Emit) -> None:
+        """`look` takes a fingerprint; `baseline` is one that was taken before anybody's code ran."""
+        self._look = look
         self._baseline = baseline
         self._emit = emit
         self._flags: set[str] = set()
@@ -99,7 +100,7 @@ class Watched:
             session.items.append(pytest.Function.from_parent(module, name=name, callobj=body))
 
     def _seal(self) -> None:
-        changed = [name for name, value in fingerprint().items() if self._baseline.get(name, value) != value]
+        changed = [name for name, value in self._look().items() if self._baseline.get(name, value) != value]
         if changed:
             self.flag(f"changed the grader's own code: {', '.join(sorted(changed)[:5])}")
             raise AssertionError(changed)
@@ -118,9 +119,16 @@ def _asserts() -> None:
     assert sum(values) == len(values)
 
 
-def fingerprint() -> dict[str, int]:
-    """The identity of each function and class of the guarded packages, by its full name."""
+def fingerprint(tests: ModuleType, kata: str) -> dict[str, int]:
+    """The identity of each function and class of the guarded packages, and of all that the tests hold, by name.
+
+    What the tests have imported from the kata's module is the submission's own.
+    """
     found: dict[str, int] = {}
+    for key, value in list(vars(tests).items()):
+        if getattr(value, "__module__", "") != kata and not key.startswith("__"):
+            found[f"tests.{key}"] = hash((id(value), _content(value)))
+            _enter(found, f"tests.{key}()", value)
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in _GUARDED and isinstance(module, ModuleType):
             for key, value in list(vars(module).items()):
@@ -129,6 +137,17 @@ def fingerprint() -> dict[str, int]:
                     for attribute, member in list(vars(value).items()):
                         _enter(found, f"{name}.{key}.{attribute}", member)
     return found
+
+
+def _content(value: object) -> object:
+    """What a constant of the tests is made of; what is not plain data is itself."""
+    if type(value) in (tuple, list):
+        return tuple(map(_content, value))  # type: ignore[call-overload]
+    if type(value) is dict:
+        return tuple((_content(key), _content(each)) for key, each in value.items())
+    if type(value) in (str, bytes, int, float, bool, type(None)):
+        return value
+    return id(value)
 
 
 def _enter(found: dict[str, int], name: str, value: object) -> None:
