@@ -63,7 +63,7 @@ def supervise(
     20 ms; what it raises ends all children and comes out here.
     """
     waiting = deque(enumerate(tasks))
-    running: dict[int, _Child] = {}
+    running: dict[int, Child] = {}
     results: dict[int, RunResult] = {}
     with selectors.SelectSelector() as selector:
         try:
@@ -72,7 +72,7 @@ def supervise(
                     on_tick()
                 while waiting and len(running) < workers:
                     index, task = waiting.popleft()
-                    child = running[index] = _Child(task, index, on_test)
+                    child = running[index] = Child(task, index, on_test)
                     selector.register(child.reader, selectors.EVENT_READ, child)
                 # A child that has closed its end is about to exit: look again at once.
                 closing = any(child.at_end for child in running.values())
@@ -98,10 +98,13 @@ def supervise(
     return [results[index] for index in range(len(tasks))]
 
 
-class _Child:
+class Child:
     """A forked run, from the side of its parent."""
 
-    def __init__(self, task: Task, index: int, on_test: OnTest | None) -> None:
+    def __init__(
+        self, task: Task, index: int = 0, on_test: OnTest | None = None, forking: Callable[[], int] | None = None
+    ) -> None:
+        """`forking` is another way to make the process, which returns what `os.fork` does."""
         self._job = task.job
         self._journal = Journal(task.job, None if on_test is None else lambda test: on_test(index, test))
         self._ended_by: EndedBy = "itself"
@@ -109,7 +112,7 @@ class _Child:
         self.at_end = False
         self.reader, writer = above_standard_streams(os.pipe())
         self._start = monotonic()
-        self.pid = fork()
+        self.pid = (forking or fork)()
         if self.pid == 0:
             os.close(self.reader)
             be_the_child(task.body, task.job.limits, writer, self._output.fileno())
@@ -146,11 +149,19 @@ class _Child:
         wall = monotonic() - self._start
         self.read()
         return self._journal.verdict(
-            End(self._ended_by, os.waitstatus_to_exitcode(status)),
+            End(self._ended_by, self.exit_code(os.waitstatus_to_exitcode(status))),
             cpu=round(usage.ru_utime + usage.ru_stime, 3),
             wall=round(wall, 3),
             output=read_printed(self._output),
         )
+
+    def end(self, by: EndedBy) -> None:
+        """Ends it at the next `poll`, for this reason."""
+        self._ended_by = by
+
+    def exit_code(self, code: int) -> int:
+        """What the process's own exit code means."""
+        return code
 
     def _has_exited(self) -> bool:
         return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
@@ -167,6 +178,16 @@ class _Child:
     def close(self) -> None:
         os.close(self.reader)
         self._output.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Where a child's records go."""
+
+    fd: int
+
+    def __call__(self, data: bytes) -> None:
+        write_all(self.fd, data)
 
 
 def fork() -> int:
@@ -200,7 +221,7 @@ def be_the_child(body: Callable[[Write], int], limits: Limits | None, writer: in
         sys.stderr = open(2, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)  # noqa: SIM115
         if limits is not None:
             apply_limits(limits)
-        code = body(functools.partial(write_all, writer))
+        code = body(Records(writer))
     except BaseException:  # noqa: BLE001 - nothing may return into the parent's frames
         with contextlib.suppress(BaseException):
             traceback.print_exc()

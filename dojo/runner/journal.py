@@ -18,8 +18,9 @@ from dojo.runner.results import Job, RunResult, Status, TestResult
 MAX_LINE = 1 << 20
 MAX_RECORDS = 16 << 20
 _SHOWN = 32 << 10
+_FLAG, _FLAGS = 500, 100
 
-EndedBy = Literal["itself", "wall-clock", "output", "records"]
+EndedBy = Literal["itself", "wall-clock", "output", "records", "memory"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Journal:
         self._tests: dict[str, TestResult] = {}
         self._running: str | None = None
         self._trouble: list[str] = []
+        self._flags: list[str] = []
         self._exit: int | None = None
         self.damaged = False
         self.cpu_seconds = 0.0
@@ -70,6 +72,8 @@ class Journal:
             record = json.loads(line)
             event = record["event"]
             if event == "collected":
+                if self._order:
+                    raise ValueError("tests are collected once")
                 for test in record["tests"]:
                     self._order.append(test["name"])
                     self._tests[test["name"]] = TestResult(**test, outcome="not-run")
@@ -79,6 +83,8 @@ class Journal:
                 self._finish_test(record["result"])
             elif event == "trouble":
                 self._trouble.append(str(record["message"]))
+            elif event == "flag":
+                self._flags.append(str(record["text"])[:_FLAG])
             elif event == "done":
                 self._exit = int(record["exit"])
                 self.cpu_seconds = float(record["cpu"])
@@ -88,6 +94,8 @@ class Journal:
             self.damaged = True
 
     def _finish_test(self, result: dict[str, Any]) -> None:
+        if result["name"] != self._running:
+            raise ValueError("only the running test has a result, and one alone")
         test = replace(self._tests[result["name"]], **result)
         self._tests[test.name] = test
         self._running = None
@@ -106,7 +114,7 @@ class Journal:
         tests = tuple(self._tests[name] for name in self._order)
         if status == "red":
             detail = next(test.message for test in tests if test.outcome == "failed")
-        return RunResult(self._job.kata, status, tests, cpu, wall, output, detail)
+        return RunResult(self._job.kata, status, tests, cpu, wall, output, detail, tuple(self._flags[:_FLAGS]))
 
     def _judge(self, end: End) -> tuple[Status, str]:
         limits, where = self._job.limits, f" in {self._running}" if self._running else ""
@@ -119,6 +127,8 @@ class Journal:
             return "crashed", (
                 f"printed more than {limits.output_bytes >> 10} KiB{where}: is there a print in an endless loop?"
             )
+        if end.by == "memory":
+            return "crashed", f"used more than {limits.memory_bytes >> 20} MiB of memory{where}: does something grow?"
         if end.by == "records" or self.damaged:
             return (
                 "crashed",

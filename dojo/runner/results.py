@@ -143,6 +143,8 @@ class RunResult:
     """What the process printed, shortened in the middle if long."""
     detail: str = ""
     """Why, if the status is not green: the first failure's message, or what ended the run."""
+    flags: tuple[str, ...] = ()
+    """What a person should look at, if the run was watched for that: see `dojo.grader`."""
 
     @property
     def green(self) -> bool:
@@ -158,7 +160,8 @@ class RunResult:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RunResult:
-        return cls(**{**data, "tests": tuple(TestResult(**test) for test in data["tests"])})
+        tests = tuple(TestResult(**test) for test in data["tests"])
+        return cls(**{**data, "tests": tests, "flags": tuple(data["flags"])})
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ class Requests:
         return self.closed or number in self._cancelled
 
     @property
-    def state(self) -> tuple[object, ...]:
+    def state(self) -> tuple[bytes, deque[dict[str, Any]], set[int], bool]:
         """What has arrived, for `resume` in another process."""
         return self._buffer, self._waiting, self._cancelled, self.closed
 

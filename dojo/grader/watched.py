@@ -1,0 +1,183 @@
+"""What is looked at while somebody else's code runs: canaries, a seal, and tripwires.
+
+Inside one interpreter a determined author can forge any verdict. So that it shows, tests are mixed in that must fail
+(the canaries), and a last one that must pass and says that the grader's own modules are still what they were (the
+seal); without their right results no result of the run counts. The tripwires, a reading of the source and an audit
+hook, only raise flags: a person looks at them, and nobody loses a point by one.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import CodeType, FrameType, FunctionType, ModuleType
+from typing import Any, Literal
+
+import pytest
+
+from dojo.runner.session import Emit
+
+Kind = Literal["expect", "require", "assert", "seal"]
+"""Of the tests that are mixed in: three ways to fail, and the one that must pass."""
+
+CANARIES: tuple[Kind, ...] = ("expect", "require", "assert")
+
+_GUARDED = ("builtins", "_pytest", "pytest", "pluggy", "dojo", "fakeredis", "redis", "time_machine", "asyncio", "json")
+"""Packages that an honest submission uses, and never changes."""
+
+_FLAGGED_MODULES = ("_pytest", "pytest", "pluggy", "dojo", "ctypes", "tests", "solutions", "conftest", "builtins")
+_FLAGGED_NAMES = {
+    *("_exit", "_getframe", "_current_frames", "settrace", "setprofile", "addaudithook", "get_objects"),
+    *("get_referrers", "get_referents", "__subclasses__", "__builtins__", "f_locals", "f_globals", "f_back"),
+    *("__import__", "setitimer", "__instancecheck__", "__subclasscheck__"),
+}
+_FLAGGED_BUILTINS = {"exec", "eval"}  # as attributes they are Redis's
+_FLAGGED_EVENTS = (
+    *("os.fork", "os.exec", "os.posix_spawn", "os.system", "os.kill", "os.killpg", "subprocess.Popen"),
+    *("socket.connect", "socket.bind", "socket.sendto", "socket.getaddrinfo", "ctypes.dlopen", "ctypes.dlsym"),
+    *("gc.get_objects", "gc.get_referrers", "sys.settrace", "sys.setprofile", "sys.addaudithook"),
+    *("sys._current_frames", "os.remove", "os.rename", "os.chmod", "os.chown", "shutil.rmtree", "open"),
+)
+_MOST_FLAGS = 20
+
+
+class Watched:
+    """Watches one run, from inside its process."""
+
+    def __init__(self, baseline: Mapping[str, int], emit: Emit) -> None:
+        """`baseline` is a fingerprint that was taken before anybody's code ran."""
+        self._baseline = baseline
+        self._emit = emit
+        self._flags: set[str] = set()
+        self._file = ""
+
+    def flag(self, text: str) -> None:
+        """Tell a person; each thing once."""
+        if text not in self._flags and len(self._flags) < _MOST_FLAGS:
+            self._flags.add(text)
+            self._emit({"event": "flag", "text": text})
+
+    def read(self, file: Path) -> None:
+        """Raise flags for what stands in the source. One that cannot be parsed has none; its run will tell."""
+        try:
+            tree = ast.parse(file.read_bytes())
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return
+        for node in ast.walk(tree):
+            for what in _suspicions(node):
+                self.flag(f"line {getattr(node, 'lineno', '?')}: {what}")
+
+    def listen(self, file: Path) -> None:
+        """Raise flags for what the code in `file` does; there is no way back."""
+        self._file = str(file)
+        sys.addaudithook(self._heard)
+
+    def _heard(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event not in _FLAGGED_EVENTS or not _is_by(self._file, sys._getframe(1)):
+            return
+        if event == "open" and not _elsewhere(arguments[0]):
+            return
+        what = arguments[1] if event == "socket.connect" else arguments[0] if event in ("open", "os.remove") else None
+        shown = "" if what is None else f" {what!r:.80}"
+        self.flag(f"while running: {event}{shown}")
+
+    def add(self, session: pytest.Session, mixed_in: Mapping[str, Kind]) -> None:
+        """Adds the named tests to the session's items."""
+        module = session.items[0].getparent(pytest.Module)
+        assert module is not None
+        bodies: dict[str, Callable[..., None]] = {
+            "expect": _expects,
+            "require": _requires,
+            "assert": _asserts,
+            "seal": self._seal,
+        }
+        for name, kind in mixed_in.items():
+            body = bodies[kind]
+            setattr(module.obj, name, body)
+            session.items.append(pytest.Function.from_parent(module, name=name, callobj=body))
+
+    def _seal(self) -> None:
+        changed = [name for name, value in fingerprint().items() if self._baseline.get(name, value) != value]
+        if changed:
+            self.flag(f"changed the grader's own code: {', '.join(sorted(changed)[:5])}")
+            raise AssertionError(changed)
+
+
+def _expects(lab: Any) -> None:
+    lab.expect("delay", 1.5, 3.0, trap="off-by-one")
+
+
+def _requires(lab: Any) -> None:
+    lab.require(False, expected="one call", got="two", trap="check-then-act")
+
+
+def _asserts() -> None:
+    values = [1, 2, 3]
+    assert sum(values) == len(values)
+
+
+def fingerprint() -> dict[str, int]:
+    """The identity of each function and class of the guarded packages, by its full name."""
+    found: dict[str, int] = {}
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in _GUARDED and isinstance(module, ModuleType):
+            for key, value in list(vars(module).items()):
+                _enter(found, f"{name}.{key}", value)
+                if isinstance(value, type) and value.__module__ == name:
+                    for attribute, member in list(vars(value).items()):
+                        _enter(found, f"{name}.{key}.{attribute}", member)
+    return found
+
+
+def _enter(found: dict[str, int], name: str, value: object) -> None:
+    if isinstance(value, FunctionType):
+        found[name] = hash((id(value), id(value.__code__), id(value.__defaults__)))
+    elif callable(value) or isinstance(value, (property, classmethod, staticmethod)):
+        found[name] = id(value)
+
+
+def _suspicions(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom):
+        names = [node.module or ""]
+    else:
+        names = []
+    yield from (f"imports {name}" for name in names if name.partition(".")[0] in _FLAGGED_MODULES)
+    used = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    if used in _FLAGGED_NAMES or (used in _FLAGGED_BUILTINS and isinstance(node, ast.Name)):
+        yield f"uses {used}"
+    if isinstance(node, ast.FunctionDef) and node.name in (
+        "__eq__",
+        "__lt__",
+        "__le__",
+        "__gt__",
+        "__ge__",
+        "__hash__",
+    ):
+        returned = [part.value for part in ast.walk(node) if isinstance(part, ast.Return)]
+        if returned and all(isinstance(value, ast.Constant) for value in returned):
+            yield f"{node.name} always gives the same answer"
+    if isinstance(node, ast.FunctionDef) and node.name in ("__instancecheck__", "__subclasscheck__"):
+        yield f"defines {node.name}"
+
+
+def _elsewhere(path: object) -> bool:
+    """Whether a file is none that an import might open."""
+    if not isinstance(path, str) or not path.startswith("/"):
+        return False
+    return not path.startswith((sys.prefix, sys.base_prefix, *(entry for entry in sys.path if len(entry) > 1)))
+
+
+def _is_by(file: str, frame: FrameType | None) -> bool:
+    """Whether the code in `file` is the first in this stack that is not the standard library's."""
+    while frame is not None:
+        code: CodeType = frame.f_code
+        if code.co_filename == file:
+            return True
+        if "site-packages" in code.co_filename or "/dojo/" in code.co_filename:
+            return False
+        frame = frame.f_back
+    return False
