@@ -22,7 +22,7 @@ STYLE = """
   --box: #22272b; --passed: #1d4527; --some: #3a2522; --failed: #5a2620; --error: #5a2620; --timed-out: #5a2620;
   --missing: #51431a; --refused: #51431a; --ungraded: #43305f; --link: #7db5f5; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 75rem; padding: 1.5rem; font: 16px/1.5 system-ui, sans-serif; color: var(--ink);
+body { margin: 0 auto; max-width: 84rem; padding: 1.5rem; font: 16px/1.5 system-ui, sans-serif; color: var(--ink);
   background: var(--paper); overflow-wrap: anywhere; }
 a { color: var(--link); }
 h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .25rem; }
@@ -37,10 +37,10 @@ th, td { border: 1px solid var(--line); padding: .25rem .6rem; text-align: left;
 th { font-weight: 600; background: var(--box); }
 td.n { text-align: right; white-space: nowrap; }
 td.key { font-weight: 600; }
-.book { overflow-wrap: normal; }
-.book tbody th { position: sticky; left: 0; min-width: 8rem; max-width: 18rem; overflow-wrap: anywhere;
+.book, .wide thead { overflow-wrap: normal; }
+.book tbody th { position: sticky; left: 0; min-width: 9rem; max-width: 18rem; overflow-wrap: anywhere;
   font-weight: 400; }
-.book td.flags { min-width: 18rem; max-width: 30rem; overflow-wrap: anywhere; font-size: .8125rem; }
+.book td.flags { min-width: 15rem; max-width: 30rem; overflow-wrap: anywhere; font-size: .8125rem; }
 th button { all: inherit; display: inline; border: 0; padding: 0; margin: 0; background: none; cursor: pointer; }
 th button:focus-visible { outline: 2px solid var(--link); }
 th[aria-sort=ascending] button::after { content: " \\25B2"; }
@@ -60,7 +60,9 @@ pre { margin: .5rem 0 0; padding: .5rem .75rem; background: var(--box); font: .8
   --line: #888; --some: #fdf0ee; --passed: #d9f0dd; --failed: #f9d9d4; --error: #f9d9d4; --timed-out: #f9d9d4;
   --missing: #f6ebc8; --refused: #f6ebc8; --ungraded: #e6dcf5; }
   body { max-width: none; padding: 0; font-size: 10pt; } .wide { overflow: visible; }
-  .book tbody th { position: static; } thead { display: table-header-group; } tr { break-inside: avoid; }
+  .book tbody th { position: static; min-width: 0; }
+  .book td.flags { min-width: 0; font-size: 7pt; } table { font-size: 8pt; }
+  th, td { padding: .1rem .3rem; } thead { display: table-header-group; } tr { break-inside: avoid; }
   pre { max-height: none; overflow: visible; white-space: pre-wrap; overflow-wrap: anywhere; }
   a { text-decoration: none; } .screen { display: none; } h2 { break-after: avoid; } }
 """.strip()

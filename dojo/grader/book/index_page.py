@@ -11,7 +11,7 @@ from dojo.grader.book.statistics import Caught, Summary, summaries
 from dojo.grader.book.text import line, number, plain, title
 from dojo.grader.model import KataGrade, Report, StudentGrade
 
-_FLAGS = 3
+_FLAGS = 2
 """So many of a student's flags stand in the table; their page has all."""
 
 
@@ -24,7 +24,8 @@ def index_page(report: Report, slugs: Sequence[str]) -> str:
     if ungraded:
         counts.append(f"{ungraded} ungraded, which count in no total")
     body = (
-        f'<h1>{escape(heading)}</h1>\n<p class="dim">{escape(" · ".join(counts))}</p>\n{_confinement(report)}'
+        f'<h1>{escape(heading)}</h1>\n<p class="dim">{escape(" · ".join(counts))} · '
+        f'<a class="screen" href="#class">What the class did not pass</a></p>\n{_confinement(report)}'
         f"{_legend()}{_table(report, slugs)}{_statistics(report)}"
     )
     return document(heading, body, SORT)
@@ -87,7 +88,8 @@ def _statistics(report: Report) -> str:
         return ""
     rows = "".join(map(_summary, summaries(report)))
     return (
-        '<h2>What the class did not pass</h2>\n<div class="wide"><table>\n<thead><tr><th scope="col">kata</th>'
+        '<h2 id="class">What the class did not pass</h2>\n<div class="wide"><table>\n'
+        '<thead><tr><th scope="col">kata</th>'
         '<th scope="col">passed</th><th scope="col">mean</th><th scope="col">not handed in</th>'
         f'<th scope="col">the tests that most did not pass</th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n'
     )

@@ -31,7 +31,8 @@ class Shelf:
         """Remove what a former book had and this one has not."""
         for name in sorted(self._former - self._written):
             try:
-                (self._directory / name).unlink(missing_ok=True)
+                for path in (self._directory / name, _draft(self._directory / name)):
+                    path.unlink(missing_ok=True)
             except OSError as error:
                 raise GraderError(
                     f"cannot remove {self._directory / name}, which is no longer part of the book: {error.strerror}."
@@ -42,14 +43,19 @@ class Shelf:
         self._replace(self._directory / LIST, "".join(f"{name}\n" for name in sorted(names)).encode())
 
     def _replace(self, path: Path, data: bytes) -> None:
-        # The draft has always the same name, so that one left by a killed process is overwritten the next time.
-        draft = path.with_name(f".{path.name}.new")
+        draft = _draft(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # Not forced to the disk: the book can be made again from the journal, which is.
             draft.write_bytes(data)
             os.replace(draft, path)
         except OSError as error:
             raise GraderError(f"cannot write {path}: {error.strerror}. Make it writable and try again.") from error
+
+
+def _draft(path: Path) -> Path:
+    """Always the same name, so that one which a killed process left is overwritten, or removed, by the next book."""
+    return path.with_name(f".{path.name}.new")
 
 
 def _listed(directory: Path) -> set[str]:
