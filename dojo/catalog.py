@@ -99,6 +99,11 @@ class Kata:
         """The learner's own tests of the kata, as `dojo flip` scores them."""
         return self.root / HOME / "flips" / self.name / f"test_{self.name}.py"
 
+    @property
+    def resettable(self) -> bool:
+        """Whether there is what a fresh stub comes from."""
+        return self.solution.is_file() or self.pristine.is_file()
+
     def missing(self) -> tuple[Path, ...]:
         """The parts of a complete kata that are not there, relative to the root."""
         for_class = is_class_repository(self.root)

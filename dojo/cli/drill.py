@@ -174,9 +174,7 @@ def _choose(
         if track is not None or random or seed is not None:
             fail("--kata says which one; --track, --random and --seed choose. Use one or the other.", USAGE)
         return found.find(query)
-    listed = [
-        kata for kata in found if (kata.solution.is_file() or kata.pristine.is_file()) and kata.test_file.is_file()
-    ]
+    listed = [kata for kata in found if kata.resettable and kata.test_file.is_file()]
     if track is not None:
         if track not in found.tracks:
             fail(f"no track is called {track!r}. There are: {', '.join(found.tracks)}.", USAGE)

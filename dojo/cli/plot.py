@@ -67,6 +67,8 @@ def plot(
     drawing = _drawing(chosen, *_asked_for(found, chosen, impl))
     if as_json:
         say(json.dumps(drawing.to_json(), indent=2))
+    if not drawing.figures:  # in a class repository, where there is no reference to draw instead
+        fail(drawing.trouble, RED)
     written = _write(drawing, found, html, svg)
     if not (as_json or written):
         _show(drawing)
@@ -128,8 +130,6 @@ def _show(drawing: Drawing) -> None:
     blocks = out.is_terminal and os.environ.get("TERM") != "dumb" and _encodes("█░┤─▲┊▔")
     width, height = shutil.get_terminal_size() if out.is_terminal else (80, 40)
     figures = drawing.figures
-    if not figures:
-        return  # a class repository has no reference to draw instead; the trouble says why
     # What is left of the screen once each chart has its heading, its axis and its notes; a line for the prompt.
     rows = max(4, min(10, (height - 2) // len(figures) - 7))
     out.print(Text.assemble((drawing.kata, "bold"), f"  {drawing.setting}"))

@@ -23,6 +23,7 @@ error, because a misspelt weight would silently grade a whole class wrongly.
 from __future__ import annotations
 
 import difflib
+import json
 import math
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
@@ -120,6 +121,21 @@ class Config:
         path = None if self.hidden is None else self.hidden / f"test_{kata}.py"
         return path if path is not None and path.is_file() else None
 
+    def to_toml(self, katas: Collection[str], hidden: str | None) -> str:
+        """A file that says the same of these katas, with the directory of hidden tests called `hidden`, if any."""
+        lines = [f"title = {_quoted(self.title)}", f"feedback = {_quoted(self.feedback)}"]
+        if hidden is not None:
+            lines.append(f"hidden = {_quoted(hidden)}")
+        limits = [f"{one.name} = {getattr(self.limits, one.name)!r}" for one in fields(Limits)]
+        points = [f"{kata} = {points!r}" for kata, points in self.points.items() if kata in katas]
+        if self.per_kata is not None:
+            points.insert(0, f"per_kata = {self.per_kata!r}")
+        lines += ["", "[limits]", *limits, "", "[points]", *points]
+        for kata, weights in self.weights.items():
+            if kata in katas:
+                lines += ["", f"[weights.{kata}]", *(f"{_quoted(key)} = {one!r}" for key, one in weights.items())]
+        return "\n".join(lines) + "\n"
+
     def _unknown_test(self, kata: str, key: str, tests: Iterable[Expected]) -> NoReturn:
         known = list(dict.fromkeys(name for test in tests for name in reversed(_keys(test))))
         what = "rule" if key.isdigit() else "test"
@@ -127,6 +143,11 @@ class Config:
         raise GraderError(
             f"{self.source or FILE}: weights.{kata}.{key}: {kata} has no {what} {key}. {_nearest(key, known)}"
         )
+
+
+def _quoted(text: str) -> str:
+    """A basic string of TOML, whose escapes JSON's are among."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def base_name(name: str) -> str:

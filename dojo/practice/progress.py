@@ -104,7 +104,7 @@ def record_attempt(
 
 def state_of(kata: Kata, progress: Progress | None) -> State:
     """Where the learner stands with one kata, without running anything."""
-    if not (kata.stub.is_file() and kata.test_file.is_file() and kata.solution.is_file()):
+    if not (kata.stub.is_file() and kata.test_file.is_file() and kata.resettable):
         return "incomplete"
     try:
         if is_pristine(kata):
