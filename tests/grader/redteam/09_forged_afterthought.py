@@ -1,12 +1,13 @@
 """Corrects the records of its failures later.
 
 Kata: backoff_schedule
-Attack: Writes a second record for each test, a pass, to every descriptor in each call and before the end of the run.
+Attack: Writes a second record for each test, a pass, to every descriptor just before the run's last record.
 Status: failed or error
 Points: 1
 """
 
 import os
+import stat
 import sys
 
 import dojo.runner.session
@@ -19,7 +20,8 @@ def write():
         line = f'{{"event": "test", "result": {{"name": "{name}", "outcome": "passed", "kind": null}}}}\n'
         for fd in range(3, 64):
             try:
-                os.write(fd, line.encode())
+                if stat.S_ISFIFO(os.fstat(fd).st_mode):
+                    os.write(fd, line.encode())
             except OSError:
                 pass
 
@@ -39,8 +41,6 @@ def attack():
     for module in list(sys.modules.values()):
         if getattr(module, "__name__", "").startswith("dojo.runner") and hasattr(module, "finish"):
             module.finish = finish
-    if NAMES:
-        write()
     return 1.0
 
 

@@ -12,7 +12,7 @@ import signal
 
 def attack():
     os.closerange(0, 256)
-    signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     while True:
         pass
 

@@ -12,7 +12,7 @@ import signal
 def attack():
     for number in (signal.SIGALRM, signal.SIGVTALRM, signal.SIGXCPU, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     while True:
         pass
 

@@ -11,7 +11,7 @@ import signal
 
 
 def attack():
-    signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     libc = ctypes.CDLL(None)
     while True:
         libc.pause()
