@@ -4,7 +4,7 @@ Kata: backoff_schedule
 Attack: Replaces the lab's Experiment._body only for test functions of the kata's own file with the public names.
 Status: failed or error
 Points: 0
-Flags: Experiment
+Flags: dojo.lab
 """
 
 import importlib

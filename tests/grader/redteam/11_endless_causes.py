@@ -1,7 +1,7 @@
 """Errors whose causes have causes.
 
 Kata: backoff_schedule
-Attack: Raises an error with ten thousand causes, notes and contexts, in a circle.
+Attack: Raises an error with a thousand causes, notes and contexts, in a circle.
 Status: failed
 Points: 0
 """
@@ -9,7 +9,7 @@ Points: 0
 
 def attack():
     last = first = ValueError("0")
-    for number in range(10_000):
+    for number in range(1_000):
         error = RuntimeError(str(number))
         error.add_note("note " * 100)
         error.__cause__, last = last, error

@@ -1,7 +1,7 @@
 """Says much about little.
 
 Kata: backoff_schedule
-Attack: Raises errors with a text of 100 MB in one line.
+Attack: Raises errors with a text of 20 MB in one line.
 Status: failed
 Points: 0
 """
@@ -9,7 +9,7 @@ Points: 0
 
 class Long(Exception):
     def __str__(self):
-        return "x" * 100_000_000
+        return "x" * 20_000_000
 
 
 def attack():

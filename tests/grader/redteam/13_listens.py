@@ -9,7 +9,7 @@ Needs: network
 
 import socket
 
-kept = []
+kept = socket._redteam_kept = getattr(socket, "_redteam_kept", [])
 
 
 def attack():
