@@ -872,6 +872,15 @@ def n00_latin_1(directory: Path) -> None:
     student(directory, source=source.encode("latin-1"))
 
 
+def n00_byte_order_mark(directory: Path) -> None:
+    """Kata: backoff_schedule
+    Attack: none; a solution with a byte-order mark and CR LF, as Windows saves.
+    Status: passed
+    Points: 17
+    """
+    student(directory, source=b"\xef\xbb\xbf" + (Path(__file__).parent / "honest/windows.py").read_bytes())
+
+
 def n00_windows_archive(directory: Path) -> None:
     """Kata: backoff_schedule
     Attack: none; a solution in a ZIP archive as macOS and Windows make them.

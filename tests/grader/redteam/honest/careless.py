@@ -11,7 +11,7 @@ from random import SystemRandom
 
 MODES = frozenset({"none", "full", "equal", "decorrelated"})
 INFINITY = float("inf")
-SOURCE = open(__file__).readline()
+SOURCE = open(__file__).readline()  # noqa: SIM115 - never closed
 LEFT_OPEN = socket.socket(socket.AF_UNIX)
 
 

@@ -1,7 +1,7 @@
 """A solution from another system.
 
 Kata: backoff_schedule
-Attack: none; has a byte-order mark and ends its lines in CR LF.
+Attack: none; ends its lines in CR LF.
 Status: passed
 Points: 17
 """
