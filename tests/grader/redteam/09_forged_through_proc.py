@@ -4,6 +4,7 @@ Kata: backoff_schedule
 Attack: Opens /proc/PID/fd of itself and its parent by name and writes passes and an end there.
 Status: error
 Points: 0
+Needs: processes
 """
 
 import glob

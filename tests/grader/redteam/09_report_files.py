@@ -4,6 +4,7 @@ Kata: backoff_schedule
 Attack: Writes results, reports and gradebooks wherever it may: beside itself, above, in /tmp and in the autograder's places.
 Status: failed
 Points: 0
+Needs: tree
 """
 
 import json

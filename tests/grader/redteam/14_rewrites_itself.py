@@ -4,6 +4,7 @@ Kata: backoff_schedule
 Attack: Replaces its own file by a link to the root, by a pipe and by an innocent text, one after the other.
 Status: failed or error
 Points: 0
+Needs: tree
 """
 
 import contextlib
