@@ -1,0 +1,20 @@
+"""Ends the interpreter when it is imported.
+
+Kata: backoff_schedule
+Attack: Calls os._exit(0) at import.
+Status: error
+Points: 0
+"""
+
+import os
+
+os._exit(0)
+
+
+def delay(retry, **options):
+    raise NotImplementedError
+
+
+class Backoff:
+    def __init__(self, **options):
+        raise NotImplementedError
