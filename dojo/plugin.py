@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import gc
 import inspect
+import unittest
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from dojo.lab.watchdog import ENDLESS_BEFORE_S
 
 _REPORT = pytest.StashKey[Report]()
 _BENCH = pytest.StashKey["Bench"]()
+_THE_LEARNERS_AFFAIR = ("DeprecationWarning", "ResourceWarning", "pytest.PytestUnraisableExceptionWarning")
 
 
 class KataFailed(Exception):
@@ -103,6 +105,10 @@ def pytest_configure(config: pytest.Config) -> None:
     except (CatalogError, LabError) as error:
         raise pytest.UsageError(str(error)) from None
     tree = _tree(config)
+    if tree != catalog.root / "solutions" and _only_katas(config, catalog):
+        # A learner may import what a library has deprecated, and leave something unclosed; our own code may not.
+        for category in _THE_LEARNERS_AFFAIR:
+            config.addinivalue_line("filterwarnings", f"default::{category}")
     finder = Finder([kata.name for kata in catalog], functools.partial(locate, catalog, tree))
     finder.install()
     config.add_cleanup(finder.remove)
@@ -110,6 +116,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_BENCH] = Bench(
         catalog, tree, backend, config.getoption("schedule"), config.getoption("every_failure")
     )
+
+
+def _only_katas(config: pytest.Config, catalog: Catalog) -> bool:
+    """Whether nothing but katas' tests is asked for."""
+    here = config.invocation_params.dir
+    asked = [(here / argument.partition("::")[0]).resolve() for argument in config.args]
+    return all(path.is_relative_to(catalog.root / "katas") for path in asked)
 
 
 def _tree(config: pytest.Config) -> Path:
@@ -142,11 +155,11 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """A learner may call what a library has deprecated, and leave something unclosed; our own code may not."""
+    """As in `pytest_configure`, where other tests are run too."""
     bench = item.config.stash[_BENCH]
     kata = bench.kata_of(item.path)
     if kata is not None and (item.path == kata.flip or bench.tree != bench.catalog.root / "solutions"):
-        for category in ("DeprecationWarning", "ResourceWarning"):
+        for category in _THE_LEARNERS_AFFAIR:
             item.add_marker(pytest.mark.filterwarnings(f"default::{category}"))
 
 
@@ -195,7 +208,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         pyfuncitem.stash[_REPORT] = report(session, rule, learner.name, learner.path, pyfuncitem.name, command)
     if session.failed is not None and session.failed.error is not None:
         error = session.failed.error
-        if isinstance(error, (Exception, Stuck)):
+        if isinstance(error, (Exception, Stuck)) and not isinstance(error, (unittest.SkipTest, pytest.exit.Exception)):
             raise error
         raise KataFailed(f"{type(error).__name__}: {error}") from error
     return True
