@@ -268,8 +268,6 @@ def _tell(outcome: Outcome, place: Path, as_json: bool) -> None:
         say(_changed(change))
     for each in outcome.ungraded:
         say(f"could not be graded: {each}. The same command tries again.")
-    for what in outcome.report.not_enforced:
-        say(f"  not enforced here: a submission could {what}")
     say(f"book: {place / 'index.html'}")
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Literal, NoReturn
 
 from dojo.grader.confine import kernel
-from dojo.grader.confine.root import SCRATCH, enter_own_processes, fresh_scratch
+from dojo.grader.confine.root import SCRATCH, fresh_scratch, show_own_processes
 from dojo.runner.ending import die_with_parent
 from dojo.runner.forked import fork
 
@@ -77,7 +77,7 @@ class Cage:
 
     def _as_warden(self, keep: int, body: Callable[[Path], int]) -> int:
         kernel.unshare(kernel.NEWNS | kernel.NEWIPC)
-        enter_own_processes()
+        show_own_processes()
         fresh_scratch(self._bars.disk_bytes)
         runner = fork()
         if runner == 0:

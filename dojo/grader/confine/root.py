@@ -51,16 +51,17 @@ def enter_new_root(place: Path, trusted: Path, hidden: Sequence[Path]) -> None:
         kernel.mount(f"/dev/{name}", place / "dev" / name, "", kernel.BIND)
     for name in ("dev/shm", "tmp", "proc", "scratch"):
         (place / name).mkdir(exist_ok=True)
+    # Before the old root goes: a user namespace may only mount what it can see one of already.
+    show_own_processes(place / "proc")
     kernel.pivot(place)
-    enter_own_processes()
     fresh_scratch(64 << 20)
     kernel.seal(Path("/"))
 
 
-def enter_own_processes() -> None:
+def show_own_processes(place: Path = Path("/proc")) -> None:
     """Shows the processes of this process's namespace, and no others."""
     with contextlib.suppress(OSError):  # some containers do not allow it; then there is none to look around in
-        kernel.mount("proc", Path("/proc"), "proc", kernel.NOSUID | kernel.NODEV | kernel.NOEXEC)
+        kernel.mount("proc", place, "proc", kernel.NOSUID | kernel.NODEV | kernel.NOEXEC)
 
 
 def fresh_scratch(size: int) -> None:
