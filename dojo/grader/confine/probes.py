@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PROBE = """
-import json, os, pathlib, socket
+import json, os, pathlib, socket, threading
 
 ASKED = json.loads({asked!r})
 found = {{}}
@@ -42,28 +42,21 @@ def write(place):
     return True
 
 
-def fork():
-    children = []
+def start():
+    threading.stack_size(64 << 10)
+    over = threading.Event()
     try:
-        while len(children) < ASKED["processes"] + 8:
-            pid = os.fork()
-            if pid == 0:
-                while True:
-                    os.read(reader, 1)
-                    os._exit(0)
-            children.append(pid)
+        for _ in range(ASKED["processes"] + 8):
+            threading.Thread(target=over.wait, daemon=True).start()
         return True
     finally:
-        for pid in children:
-            os.kill(pid, 9)
-            os.waitpid(pid, 0)
+        over.set()
 
 
 def allocate():
     return len(bytearray(ASKED["memory"] + (64 << 20))) > 0
 
 
-reader, writer = os.pipe()
 attempt("reach the network", reach)
 for path in ASKED["secret"]:
     attempt("read " + path, lambda: look(path))
@@ -72,7 +65,7 @@ for path in ASKED["kept"]:
 attempt("see the grader's process", lambda: os.kill(ASKED["pid"], 0) is None)
 attempt("be root", lambda: os.getuid() == 0 and os.setuid(0) is None and os.setgroups([]) is None)
 attempt("use more memory than allowed", allocate)
-attempt("start any number of processes", fork)
+attempt("start any number of processes", start)  # a thread counts as one
 print(json.dumps(found))
 raise SystemExit
 """
