@@ -83,6 +83,12 @@ class Cell:
         self._complaints.close()
         self._place.cleanup()
 
+    @property
+    def pid(self) -> int:
+        """The process, once it has been started."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         """For another thread: whatever it is doing ends with CellDied, and it does not start again."""
         self._stopped = True

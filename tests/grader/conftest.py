@@ -18,7 +18,7 @@ from dojo.grader.guard import Checked, Confinement, check, confine
 from dojo.grader.model import Verdict
 from dojo.runner import Limits
 
-LIMITS = Limits(wall_seconds=10.0, cpu_seconds=3, output_bytes=1 << 20, memory_bytes=1 << 30)
+LIMITS = Limits(wall_seconds=20.0, cpu_seconds=3, output_bytes=1 << 20, memory_bytes=1 << 30)
 PATIENCE = Patience(kata_seconds=5.0, most_runs=3)
 
 

@@ -1,0 +1,118 @@
+"""What a submission can see, reach and use up, asked of submissions; and what the grader says of it."""
+
+from __future__ import annotations
+
+import os
+import random
+import textwrap
+
+import pytest
+
+from dojo.grader.crew import Cell, judge
+
+from .conftest import PATIENCE
+
+KATA = "backoff_schedule"
+
+
+@pytest.fixture
+def says(bench):
+    """Runs lines in a function under test; the messages of its verdict tell what they raised."""
+
+    def run(lines: str) -> str:
+        body = textwrap.indent(textwrap.dedent(lines), "    ")
+        verdict = bench.judge(KATA, f"class Backoff: pass\n\ndef delay(*a, **k):\n{body}\n".encode())
+        assert not any(test.status == "passed" for test in verdict.tests)
+        return verdict.message + "\n".join(test.message for test in verdict.tests)
+
+    return run
+
+
+@pytest.fixture
+def namespaces(bench):
+    if bench.confinement.tier != "namespaces":
+        pytest.skip(f"there are no namespaces here: {bench.confinement.tier}")
+
+
+def test_the_reference_passes_and_is_not_flagged(bench):
+    verdicts = bench.all([(kata.name, kata.solution.read_bytes()) for kata in bench.catalog])
+    assert [(verdict.status, verdict.flags) for verdict in verdicts] == [("passed", ())] * len(bench.catalog)
+
+
+@pytest.mark.usefixtures("namespaces")
+def test_alternatives_and_mutants_are_judged_as_in_the_gate(bench):
+    kata = bench.catalog.find(KATA)
+    files = [*kata.alternatives.glob("*.py"), *kata.mutants.glob("*.py")]
+    verdicts = bench.all([(KATA, path.read_bytes()) for path in files])
+    forged = [path.name for path, verdict in zip(files, verdicts, strict=True) if "forged" in str(verdict.flags)]
+    assert forged == []
+    assert {verdict.status for verdict in verdicts} == {"passed", "failed"}
+
+
+@pytest.mark.usefixtures("namespaces")
+def test_there_is_nothing_to_see(bench, says):
+    root = bench.catalog.root
+    seen = says(f"""
+        import os
+        found = [path for path in ({str(root / "solutions")!r}, {str(root / "tests")!r}, {str(root / ".git")!r},
+                                   "/home", "/var", "/etc/shadow", "/sys") if os.path.exists(path)]
+        raise RuntimeError(f"found {{found}}; processes {{[n for n in os.listdir('/proc') if n.isdigit()]}}")
+    """)
+    assert "found []" in seen
+    assert "processes ['1', '2']" in seen
+
+
+@pytest.mark.usefixtures("namespaces")
+def test_only_its_own_directory_can_be_written_to(says):
+    told = says("""
+        import os
+        def may(path):
+            try:
+                open(os.path.join(path, "x"), "w").close()
+            except OSError:
+                return False
+            return True
+        places = "/", "/tmp", "/trusted", "/usr", "/etc", "/dev", os.getcwd()
+        raise RuntimeError([path for path in places if may(path)])
+    """)
+    assert "['/scratch/run']" in told
+
+
+def test_it_has_no_environment_of_ours(says, monkeypatch):
+    monkeypatch.setenv("DOJO_SECRET", "hush")
+    told = says("import os; raise RuntimeError(sorted(os.environ))")
+    assert "HOME" in told
+    assert "DOJO_SECRET" not in told
+
+
+def test_it_inherits_no_open_file(says):
+    told = says("""
+        import os, stat
+        kinds = []
+        for fd in range(3, 300):
+            try:
+                kinds.append(stat.S_IFMT(os.fstat(fd).st_mode) == stat.S_IFIFO)
+            except OSError:
+                pass
+        raise RuntimeError(f"open above 2: {kinds}")
+    """)
+    assert "open above 2: [True]" in told  # the pipe for the records
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root can become another user")
+def test_it_is_nobody(says):
+    told = says("""
+        import os
+        status = dict(line.split(":", 1) for line in open("/proc/self/status").read().splitlines())
+        rights = [status[name].strip() for name in ("CapEff", "CapBnd", "NoNewPrivs")]
+        raise RuntimeError(f"{os.getuid() >= 61000} {' '.join(rights)}")
+    """)
+    assert f"True {'0' * 16} {'0' * 16} 1" in told
+
+
+def test_a_cell_that_is_killed_is_replaced(bench):
+    exams, source = bench.checked.exams[KATA], bench.catalog.find(KATA).solution.read_bytes()
+    with Cell(bench.setting) as cell:
+        assert judge(cell, exams, source, PATIENCE, random.Random()).status == "passed"
+        os.kill(cell.pid, 9)
+        assert judge(cell, exams, source, PATIENCE, random.Random()).status == "passed"
