@@ -23,7 +23,7 @@ from dojo.grader.similarity.reading import MOST_LOST, Reader
 from dojo.stubs import stub_of
 
 from . import disguises
-from .hostile import TEXTS
+from .the_class import HOSTILE as TEXTS
 
 CATALOG = load(Path(__file__).parents[2])
 LIMITER = CATALOG.find("rate_limiter")
@@ -51,7 +51,7 @@ def students(pairs: KataPairs) -> list[set[str]]:
     return [{*pair.left, *pair.right} for pair in pairs.pairs]
 
 
-@pytest.mark.parametrize("kata", CATALOG, ids=lambda kata: kata.name)
+@pytest.mark.parametrize("kata", CATALOG.katas, ids=lambda kata: kata.name)
 def test_unrelated_designs_are_not_listed_and_who_hands_in_the_solution_is_said_to(kata: Kata) -> None:
     assert not found(designs(kata), kata).pairs
     [pair] = found({**designs(kata), "Ann": kata.solution.read_text()}, kata).pairs
@@ -79,7 +79,7 @@ def test_a_disguised_copy_is_found(kata: Kata, disguise: str) -> None:
         assert pairs.pairs[0].similarity > 0.7
 
 
-@pytest.mark.parametrize("kata", CATALOG, ids=lambda kata: kata.name)
+@pytest.mark.parametrize("kata", CATALOG.katas, ids=lambda kata: kata.name)
 def test_a_copy_in_all_disguises_is_found(kata: Kata) -> None:
     name, text = next(iter(designs(kata).items()))
     copy = disguises.retyped(disguises.reordered(disguises.split(disguises.renamed(text))))
@@ -96,7 +96,7 @@ def test_the_same_file_is_one_pair_however_many_handed_it_in() -> None:
     assert (pair.left, pair.right, pair.same, pair.sources) == (("Ann",), ("Cy", "Bo"), "code", (text, other))
 
 
-@pytest.mark.parametrize("kata", CATALOG, ids=lambda kata: kata.name)
+@pytest.mark.parametrize("kata", CATALOG.katas, ids=lambda kata: kata.name)
 def test_the_stub_is_nobodys(kata: Kata) -> None:
     stub = stub_of(kata)
     given = {"Ann": stub, "Bo": stub, "Cy": stub.replace("\n", "\r\n"), "Di": disguises.commented(stub), "Ed": ""}
@@ -123,7 +123,7 @@ HOSTILE: dict[str, bytes] = {
     "not UTF-8 text": b"\xff\xfe\x80" * 100,
     "not a text: it holds NUL characters": b"a = 1\n\0",
     f"longer than {MAX_BYTES >> 10} KiB": b"x" * 10_000_000,
-    "more than 10,000 tokens": b"a + " * 50_000,
+    "more than 10,000 tokens": b"a + " * 8_000,
     "more than 40,000 tokens, comments and line ends included": b"\n" * 200_000,
 }
 
@@ -234,7 +234,7 @@ def test_the_passages_are_the_lines_that_both_have() -> None:
 
 def test_untrusted_text_is_escaped_in_the_page() -> None:
     text = designs(LIMITER)["sorted_set"]
-    for hostile in TEXTS:
+    for hostile in filter(None, TEXTS):
         page = similarity_page(
             listing({hostile: text + f"# {hostile!r}\n", "</pre><b>": text, "bad" + hostile: b"\xff"})
         )

@@ -17,8 +17,8 @@ from types import TracebackType
 from dojo.grader.similarity import reader
 from dojo.grader.similarity.reader import MAX_BYTES, NotComparedError
 
-PATIENCE_S = 5
-"""For one text. The longest that is read at all takes a tenth of a second."""
+PATIENCE_S = 10
+"""For one text. The worst that is read at all takes half a second of an idle machine."""
 MOST_LOST = 20
 """Of one run: after so many texts that ended their reader, the rest is not compared."""
 
