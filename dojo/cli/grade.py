@@ -66,6 +66,12 @@ def grade(
     confined process that sees the tests and nothing else. Whatever ends this command, the same command goes on where
     it stopped. Exit code 0 when everything was graded, whatever the grades; 3 when something could not be.
 
+    --similarity runs no code and grades nothing. It compares what was handed in, whatever its names, comments, layout
+    and order, without the stub and the README's examples; what the reference solution or many in the class write
+    counts little. It lists pairs from 80 % up, and from 50 % up if that stands out: more than three times the usual
+    spread above the class' median. They stand side by side in similarity.html, and in similarity.json. A pair is worth
+    a look; it proves nothing.
+
     \b
     Example:
       dojo grade submissions/ --roster class.csv
