@@ -55,6 +55,9 @@ def grade(
         Path | None, typer.Option(metavar="FILE", help="One submission: write GitHub Classroom's payload there.")
     ] = None,
     one: Annotated[bool, typer.Option("--one", help="DIR must be one student's work, not a class.")] = False,
+    similar: Annotated[
+        bool, typer.Option("--similarity", help="Grade nothing; list pairs of submissions that are worth a look.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts: report.json on standard output.")] = False,
 ) -> None:
     """Run the trusted tests on every submission in DIR and write a gradebook.
@@ -63,11 +66,18 @@ def grade(
     confined process that sees the tests and nothing else. Whatever ends this command, the same command goes on where
     it stopped. Exit code 0 when everything was graded, whatever the grades; 3 when something could not be.
 
+    --similarity runs no code and grades nothing. It compares what was handed in, whatever its names, comments, layout
+    and order, without the stub and the README's examples; what the reference solution or many in the class write
+    counts little. It lists pairs from 80 % up, and from 50 % up if that stands out: more than three times the usual
+    spread above the class' median. They stand side by side in similarity.html, and in similarity.json. A pair is worth
+    a look; it proves nothing.
+
     \b
     Example:
       dojo grade submissions/ --roster class.csv
       dojo grade submissions.zip --katas rate_limiter --out book
       dojo grade submissions/ --regrade "Ann Lee/rate_limiter"
+      dojo grade submissions/ --similarity
     """
     from dojo.grader.model import GraderError
 
@@ -83,6 +93,11 @@ def grade(
             return
         found = catalog()
         order = _order(found, folder, place, katas, track, roster, config, workers, confinement, regrade)
+        if similar:
+            from dojo.cli.similarity import similarity
+
+            similarity(folder, place, order.katas, order.roster, as_json=as_json)
+            return
         if one or gradescope or classroom:
             _see_that_it_is_one(order)
         outcome = _graded(order, found, as_json)

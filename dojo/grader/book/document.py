@@ -53,6 +53,7 @@ th[aria-sort=descending] button::after { content: " \\25BC"; }
 .legend > span { display: inline-block; margin-right: .75rem; }
 .test { border-top: 1px solid var(--line); padding: .5rem 0; }
 .test > p { margin: 0; }
+.twin { table-layout: fixed; width: 100%; min-width: 40rem; }
 pre { margin: .5rem 0 0; padding: .5rem .75rem; background: var(--box); font: .8125rem/1.45 ui-monospace, monospace;
   overflow: auto; max-height: 32rem; overflow-wrap: normal; unicode-bidi: isolate; }
 @media (max-width: 40rem) { body { padding: .75rem; } .book tbody th { max-width: 9rem; } }
