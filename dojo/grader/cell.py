@@ -1,4 +1,4 @@
-"""`python -m dojo.grader.cell`: runs the trusted tests on submissions, each run in a cage. Not for people.
+"""The process that `crew.Cell` starts: runs the trusted tests on submissions, each run in a cage. Not for people.
 
 The first line of standard input is a `Setting`, every other one asks for a run: `{"number": …, "kata": …, "file": …,
 "only": […], "mixed_in": {name: kind}, "source": base64}`. Each answer is one line on standard output, with the run's
@@ -296,7 +296,3 @@ def _proportional_bytes(pid: int) -> int:
             if line.startswith("Pss:"):
                 return int(line.split()[1]) << 10
     return 0
-
-
-if __name__ == "__main__":
-    main()
