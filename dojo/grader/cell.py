@@ -1,4 +1,4 @@
-"""`python -m dojo.grader.cell`: runs the trusted tests on submissions, each run in a cage. Not for people.
+"""The process that `crew.Cell` starts: runs the trusted tests on submissions, each run in a cage. Not for people.
 
 The first line of standard input is a `Setting`, every other one asks for a run: `{"number": …, "kata": …, "file": …,
 "only": […], "mixed_in": {name: kind}, "source": base64}`. Each answer is one line on standard output, with the run's
@@ -39,6 +39,7 @@ from dojo.runner.ending import die_with_parent, leave_on_sigterm
 from dojo.runner.forked import Child, Records, Task, fork
 from dojo.runner.fresh import forget_parent
 from dojo.runner.limits import write_all
+from dojo.runner.preload import read_constants
 from dojo.runner.service import Requests
 from dojo.runner.session import Reporter, Write, emitter, finish, pytest_main
 
@@ -196,6 +197,8 @@ class _Host:
             self.broken = "\n".join(str(record.get("message", "")) for record in self._records)
             return True
         self.broken = ""
+        if any(hasattr(getattr(item, "obj", None), "hypothesis") for item in session.items):
+            read_constants()
         gc.collect()
         gc.freeze()
         module = session.items[0].getparent(pytest.Module)
@@ -293,7 +296,3 @@ def _proportional_bytes(pid: int) -> int:
             if line.startswith("Pss:"):
                 return int(line.split()[1]) << 10
     return 0
-
-
-if __name__ == "__main__":
-    main()

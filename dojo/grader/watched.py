@@ -42,6 +42,9 @@ _FLAGGED_EVENTS = (
 )
 _MOST_FLAGS = 20
 
+_identity = object.__hash__
+"""Made of the address, as `id` is, which however is an audit event: tens of thousands of calls of our own hook."""
+
 
 class Watched:
     """Watches one run, from inside its process."""
@@ -73,10 +76,17 @@ class Watched:
     def listen(self, file: Path) -> None:
         """Raise flags for what the code in `file` does; there is no way back."""
         self._file = str(file)
-        sys.addaudithook(self._heard)
+        wanted = frozenset(_FLAGGED_EVENTS)
+
+        # A function, for there are tens of thousands of events, and Python calls a method four times as slowly here.
+        def heard(event: str, arguments: tuple[Any, ...]) -> None:
+            if event in wanted:
+                self._heard(event, arguments)
+
+        sys.addaudithook(heard)
 
     def _heard(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if event not in _FLAGGED_EVENTS or not _is_by(self._file, sys._getframe(1)):
+        if not _is_by(self._file, sys._getframe(2)):
             return
         if event == "open" and not _elsewhere(arguments[0]):
             return
@@ -127,7 +137,7 @@ def fingerprint(tests: ModuleType, kata: str) -> dict[str, int]:
     found: dict[str, int] = {}
     for key, value in list(vars(tests).items()):
         if getattr(value, "__module__", "") != kata and not key.startswith("__"):
-            found[f"tests.{key}"] = hash((id(value), _content(value)))
+            found[f"tests.{key}"] = hash((_identity(value), _content(value)))
             _enter(found, f"tests.{key}()", value)
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in _GUARDED and isinstance(module, ModuleType):
@@ -147,14 +157,14 @@ def _content(value: object) -> object:
         return tuple((_content(key), _content(each)) for key, each in value.items())
     if type(value) in (str, bytes, int, float, bool, type(None)):
         return value
-    return id(value)
+    return _identity(value)
 
 
 def _enter(found: dict[str, int], name: str, value: object) -> None:
     if isinstance(value, FunctionType):
-        found[name] = hash((id(value), id(value.__code__), id(value.__defaults__)))
+        found[name] = hash((_identity(value), _identity(value.__code__), _identity(value.__defaults__)))
     elif callable(value) or isinstance(value, (property, classmethod, staticmethod)):
-        found[name] = id(value)
+        found[name] = _identity(value)
 
 
 def _suspicions(node: ast.AST) -> Iterator[str]:
