@@ -86,6 +86,8 @@ def test_whole_seconds_agree_with_celery(lab, base_and_cap):
     lab.scenario("no jitter")
     for retry in range(1, 25):
         celery = get_exponential_backoff_interval(base, retry - 1, cap)
+        right = min(cap, base * 2 ** (retry - 1))
+        lab.require(celery == right, expected="Celery as it was installed", got=f"{celery} s", trap="not-doubling")
         mine = delay(retry, base=base, cap=cap)
         expect(lab, f"delay before retry {retry}, base {base} s, cap {cap} s", mine, float(celery), trap="not-doubling")
 
