@@ -239,6 +239,8 @@ def _examples(experiment: Experiment) -> Session:
             raise  # Hypothesis itself complains; that is the test author's to see
     else:
         session.failed = None
+        if session.runs == 0:
+            raise LabError("Hypothesis has drawn no example, so this test has tested nothing")
     finally:
         handle.hypothesis.inner_test = inner
     return session

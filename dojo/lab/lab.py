@@ -28,6 +28,7 @@ from dojo.lab.outcome import Outcome
 from dojo.lab.servers import Server, connection_options
 from dojo.lab.threads import ThreadActor, ThreadGroup
 from dojo.lab.trace import Access, Actor
+from dojo.lab.trust import is_a, name_of, odd_parts
 from dojo.lab.verdict import Failure, one_line, other_type, same, shown
 from dojo.lab.world import World
 
@@ -287,6 +288,21 @@ class Lab:
                 expected=f"{what}: {shown(expected)}", got=f"{what}: {shown(got)}{other_type(got, expected)}", trap=trap
             )
 
+    def plain(self, what: str, value: T, *, trap: str) -> T:
+        """`value`, if it is made of None, bool, int, float, complex, str, bytes, list, tuple, set and dict themselves.
+
+        For what a test will compare by ``<``, ``in`` or ``!=``, count or add up: a class of the tested file would have
+        a say in that, and a subclass of float can be below every limit.
+        """
+        for part in odd_parts(value):
+            kind = name_of(type(part))
+            raise Failure(
+                expected=f"{what}: a value of one of Python's own types",
+                got=f"{what}: {shown(part)}, of the class {kind}",
+                trap=trap,
+            )
+        return value
+
     def require(self, ok: bool, *, expected: str, got: str, trap: str) -> None:
         """Demand a condition that is no plain equality; `expected` and `got` are phrases."""
         if ok is not True:
@@ -327,14 +343,14 @@ class Lab:
         except Failure:
             raise
         except Exception as other:
-            if isinstance(other, error):
+            if is_a(other, error):
                 return
             raise Failure(expected=expected, got=_told(other), trap=trap) from other
         raise Failure(expected=expected, got=f"no exception {when}", trap=trap)
 
 
 def _told(error: BaseException) -> str:
-    return f"{type(error).__name__}: {one_line(str(error))}"
+    return f"{name_of(type(error))}: {one_line(str(error))}"
 
 
 async def _awaited(call: Awaitable[T]) -> T:

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
+from dojo.lab.trust import learners
+
 
 @dataclass
 class Learner:
@@ -21,6 +23,9 @@ class Learner:
     path: Path
     test_module: ModuleType | None = None
     _code: CodeType | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        learners.add(self.name)
 
     def load(self) -> ModuleType:
         """Execute the file once more, as another process would."""

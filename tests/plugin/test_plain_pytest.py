@@ -280,6 +280,17 @@ def test_a_property_shows_its_smallest_counterexample(tmp_path):
     assert "hypothesis" not in output.lower().replace("plugins: ", "")
 
 
+def test_a_property_that_was_tried_on_no_example_is_no_pass(tmp_path):
+    make_repository(tmp_path, tests=PROPERTY, solution=RIGHT)
+    idle = """\
+from hypothesis.core import StateForActualGivenExecution
+StateForActualGivenExecution.run_engine = lambda self: setattr(self, "ever_executed", True)
+"""
+    code, output = on(tmp_path, idle + textwrap.dedent(RIGHT), "idle")
+    assert code == 1, output
+    assert "no example" in output
+
+
 FORGETFUL = {
     "thrown_away": ("return (await", "self.redis.set('x', 1)\n            return (await", "self.redis.set('x', 1)"),
     "taken_for_a_number": ("return int(await self.redis.get", "return int(self.redis.get", "return int(self.redis.get"),

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from dojo.lab.trace import Actor
+from dojo.lab.trust import is_a, name_of, text
 from dojo.lab.world import World
 
 T = TypeVar("T")
@@ -163,11 +164,13 @@ class Broker:
         `headers` are JSON values. Nobody gets the message before `delay` seconds have passed. Raises ConnectionError
         if no confirmation came: then it may be stored or not.
         """
-        if not isinstance(body, bytes):
-            raise TypeError(f"a body is bytes, not {type(body).__name__}")
+        if not is_a(body, bytes):
+            raise TypeError(f"a body is bytes, not {name_of(type(body))}")
+        # Over a wire go bytes and text, and no class of the producer's that would equal every other id.
+        queue, id, content = text(queue), text(id), bytes.__getitem__(body, slice(None))
         kept, wait = json.dumps(dict(headers or {})), _seconds(delay)
-        text = f"publish {queue} {id}" + (f" in {wait:g} s" if wait else "")
-        self._step(text, queue, lambda: self._queues.put(queue, id, body, kept, wait))
+        told = f"publish {queue} {id}" + (f" in {wait:g} s" if wait else "")
+        self._step(told, queue, lambda: self._queues.put(queue, id, content, kept, wait))
 
     def get(self, queue: str) -> Delivery | None:
         """The oldest message of `queue` that may be delivered, or None. Raises ConnectionError."""
@@ -183,8 +186,8 @@ class Broker:
         Nobody gets it before `delay` seconds have passed. Raises ConnectionError, RuntimeError if settled already.
         """
         wait = _seconds(delay)
-        text = f"nack {delivery.id}" + (f" for {wait:g} s" if wait else "")
-        self._step(text, delivery.queue, lambda: self._queues.delay(delivery, wait))
+        told = f"nack {delivery.id}" + (f" for {wait:g} s" if wait else "")
+        self._step(told, delivery.queue, lambda: self._queues.delay(delivery, wait))
 
     def close(self) -> None:
         """Close this connection: what it held goes back to its queues. No step, for it is what a restart does."""
@@ -210,11 +213,12 @@ class Broker:
         """While this lasts, `queue` takes no messages: publishing there raises ConnectionError."""
         return self._queues.outage(queue)
 
-    def _step(self, text: str, queue: str, apply: Callable[[], T]) -> T:
-        return self._world.call_sync(text, apply, {f"queue {queue}".encode(): "w"}, _lost)
+    def _step(self, told: str, queue: str, apply: Callable[[], T]) -> T:
+        return self._world.call_sync(told, apply, {f"queue {queue}".encode(): "w"}, _lost)
 
 
 def _seconds(delay: float) -> float:
+    delay = delay if type(delay) is int or is_a(delay, str) else float(delay)
     if not 0 <= delay < float("inf"):
         raise ValueError(f"a delay is a finite number of seconds, 0 or more, not {delay!r}")
     return delay

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from dojo.lab.trace import Touches
+from dojo.lab.trust import is_a, text, whole
 from dojo.lab.world import World
 
 KEY_LIFETIME_S = 86_400
@@ -124,8 +125,10 @@ class GatewaySync(_Client):
 
 
 def _request(ledger: Ledger, reference: str, amount: int, key: str | None) -> tuple[str, Callable[[], dict[str, Any]]]:
-    if isinstance(amount, bool) or not isinstance(amount, int) or amount <= 0:
+    if type(amount) is bool or not is_a(amount, int) or whole(amount) <= 0:
         raise ValueError(f"amount must be a positive whole number of the smallest currency unit, not {amount!r}")
+    # What comes over a wire is text and a number, with no class of the caller's that would equal every key.
+    reference, amount, key = text(reference), whole(amount), None if key is None else text(key)
     told = "" if key is None else f" key={key}"
     return f"charge {reference} {amount}{told}", lambda: asdict(ledger.charge(reference, amount, key))
 

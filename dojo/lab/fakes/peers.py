@@ -24,6 +24,7 @@ from starlette import websockets
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from dojo.lab.errors import LabError
+from dojo.lab.trust import is_a, whole
 from dojo.lab.verdict import one_line
 from dojo.lab.world import World
 
@@ -123,6 +124,8 @@ class FakePeer:
 
     async def send_text(self, data: str) -> None:
         """Send one text message; returns when the peer has taken it."""
+        if is_a(data, str):
+            data = str.__str__(data)  # what goes over a wire has no class of its own
         await self._send(f"send_text({one_line(data, _SHOWN)})", data)
 
     async def send_bytes(self, data: bytes) -> None:
@@ -136,6 +139,7 @@ class FakePeer:
 
     async def close(self, code: int = 1000, reason: str | None = None) -> None:
         """Close with a code of RFC 6455; takes as long as a send does."""
+        code = whole(code)
         if self.close_code is None:
             self.close_code, self.closed_at = code, self.world.clock.elapsed
         await self._transmit(f"close({code})", lambda: None, closing=True)

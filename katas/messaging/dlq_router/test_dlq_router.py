@@ -83,6 +83,7 @@ def test_a_lost_acknowledgement_is_no_failure_of_the_handler(lab, attempts):
     """Rule 1. A message whose handler returned neither dies nor is a retry because its acknowledgement got lost."""
     orders = Consumer(lab, "m1", max_attempts=attempts)
     outcome = lab.attempt_sync(lambda: orders.one("orders", lambda body: None), name="consumer").value
+    outcome = lab.plain("outcome", outcome, trap="wrong-outcome")
     dead = [message.id for message in orders.broker.messages("orders.dlq")]
     told = (dead, outcome == "retry")
     lab.expect("dead letters, and whether it is a retry", told, ([], False), trap="blamed-handler")
