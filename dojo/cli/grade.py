@@ -54,6 +54,12 @@ def grade(
     classroom: Annotated[
         Path | None, typer.Option(metavar="FILE", help="One submission: write GitHub Classroom's payload there.")
     ] = None,
+    queue: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Workers run them, not this machine: redis://… or amqp://…. See `dojo worker`."
+        ),
+    ] = None,
     one: Annotated[bool, typer.Option("--one", help="DIR must be one student's work, not a class.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts: report.json on standard output.")] = False,
 ) -> None:
@@ -68,6 +74,7 @@ def grade(
       dojo grade submissions/ --roster class.csv
       dojo grade submissions.zip --katas rate_limiter --out book
       dojo grade submissions/ --regrade "Ann Lee/rate_limiter"
+      dojo grade submissions/ --queue redis://:password@broker.example/0
     """
     from dojo.grader.model import GraderError
 
@@ -82,7 +89,7 @@ def grade(
             _status(place)
             return
         found = catalog()
-        order = _order(found, folder, place, katas, track, roster, config, workers, confinement, regrade)
+        order = _order(found, folder, place, katas, track, roster, config, workers, confinement, regrade, queue)
         if one or gradescope or classroom:
             _see_that_it_is_one(order)
         outcome = _graded(order, found, as_json)
@@ -112,6 +119,7 @@ def _order(
     workers: int | None,
     confinement: str | None,
     regrade: list[str] | None,
+    queue: str | None,
 ) -> Order:
     from dojo.grader.config import FILE, Config
     from dojo.grader.intake import Roster
@@ -132,6 +140,7 @@ def _order(
         cells=workers or cores(),
         confinement=confinement,  # type: ignore[arg-type]
         regrade=tuple(regrade or ()),
+        queue=queue,
     )
 
 
