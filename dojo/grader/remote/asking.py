@@ -9,6 +9,9 @@ once more
 - if there is no news of it for twice what it may take: since somebody began it, or since it should have been taken
   because nothing is waiting any more. After a few such silences it is ungraded.
 
+When this side is started again, what it had asked for is still with the broker, and is not asked for a second time;
+if nothing waits there any more and no news of it comes soon, it is.
+
 While tasks wait and nobody takes them, that is said, and nothing else happens: workers may come at any time.
 """
 
@@ -48,6 +51,7 @@ _FEW, _SEVERAL = 3, 10
 """Refusals and silences after which a task is given up: the latter if some worker is known to be able to grade."""
 _LOOK_S = 5.0
 _LONELY_S = 15.0
+_INHERITED_S = 30.0
 _BASE_S, _CAP_S = 0.5, 15.0
 
 
@@ -97,6 +101,8 @@ class _Open:
     """When there was news of it, by the monotonic clock."""
     refusals: int = 0
     silences: int = 0
+    inherited: bool = False
+    """It was asked for by an earlier process, and whether it is in work is not known."""
 
 
 class Achieved:
@@ -169,7 +175,11 @@ class Line:
         """Each task with its verdict, as they come. A pair is settled when the next one is asked for."""
         terms = self._terms
         assert terms is not None
-        self._left = {task.key: _Open(task) for task in tasks}
+        before = set(self._journal.meta("asked") or ()) - set(terms.again)
+        now = monotonic()
+        self._left = {
+            task.key: _Open(task, asked=task.key in before, inherited=task.key in before, heard=now) for task in tasks
+        }
         failures = 0
         broken = broker.broken(self._broker)
         while self._left:
@@ -188,13 +198,14 @@ class Line:
                 if failures == 1:
                     self._tell(f"the broker is gone ({error}); waiting for it. Nothing that is graded is lost.")
                 time.sleep(random.uniform(0, min(_CAP_S, _BASE_S * 2**failures)))
+        self._journal.set_meta("asked", [])
 
     def _begin(self, channel: Any) -> None:
         if not self._broker.remember(channel, self.reply_to):
             if any(each.asked for each in self._left.values()):
                 self._tell("the broker has forgotten what was asked: it is asked again.")
             for each in self._left.values():
-                each.asked = each.begun = False
+                each.asked = each.begun = each.inherited = False
         for queue in (broker.task_queue(self._broker), self._replies):
             queue(channel).declare()
         self._broker.give_back(channel, self.reply_to, first=True)
@@ -229,16 +240,19 @@ class Line:
 
     def _ask(self, producer: Producer, terms: Terms) -> None:
         """Hands to the broker what is not there yet, as long as there is room."""
+        news = False
         room = WINDOW - sum(each.asked for each in self._left.values())
         for key, each in self._left.items():
-            if room <= 0:
-                return
-            if not each.asked:
+            if room > 0 and not each.asked:
                 source = self._journal.source(each.task.sha)
                 data = terms.assignment(each.task, source, self.reply_to).to_json()
                 self._app.send_task(TASK, args=[data], task_id=key, queue=broker.TASKS, producer=producer, retry=False)
-                each.asked, each.begun, each.heard = True, False, monotonic()
+                each.asked, each.begun, each.inherited, each.heard = True, False, False, monotonic()
                 room -= 1
+                news = True
+        if news:
+            asked = [key for key, each in self._left.items() if each.asked and key not in terms.again]
+            self._journal.set_meta("asked", asked)
 
     def _understood(self, message: Message, terms: Terms) -> Iterator[tuple[Task, Verdict]]:
         """The task that is settled by this message, with its verdict, if one is."""
@@ -285,9 +299,10 @@ class Line:
                 "`dojo worker --queue URL`."
             )
         for each in list(self._left.values()):
-            if not each.asked or now - each.heard <= patience_s or (waiting and not each.begun):
+            patience = _INHERITED_S if each.inherited and not each.begun else patience_s
+            if not each.asked or now - each.heard <= patience or (waiting and not each.begun):
                 continue
-            each.silences += 1
+            each.silences += not each.inherited
             each.asked = False
             if each.silences >= _FEW:
                 why = f"no worker answered within {patience_s:g} s, {_FEW} times."

@@ -136,6 +136,7 @@ def celery_app(broker: Broker) -> Celery:
         worker_prefetch_multiplier=1,
         worker_enable_remote_control=False,
         worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,  # the answer is of use all the same
         worker_consumer="dojo.grader.remote.working:Consumer",
         broker_connection_max_retries=None,
@@ -212,7 +213,7 @@ class RedisBroker:
             pipe.execute()
 
     def waiting(self, channel: Any) -> int:
-        return int(self._client.llen(PREFIX + TASKS))  # type: ignore[arg-type]
+        return int(self._client.llen(PREFIX + TASKS))
 
     def give_back(self, channel: Any, reply_to: str, *, first: bool) -> None:
         tags = [tag.decode() for tag in self._client.hkeys(PREFIX + channel.unacked_key)]  # type: ignore[union-attr]
@@ -274,6 +275,6 @@ class RabbitBroker:
             try:
                 trial.queue_declare(queue=reply_to, passive=True)
                 trial.queue_declare(queue=TASKS, passive=True)
-            except (ChannelError, channel.connection.channel_errors):
+            except ChannelError:
                 return False
         return True

@@ -10,13 +10,14 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from billiard import current_process
 from celery import Celery, Task, signals
-from celery.exceptions import Reject
+from celery.exceptions import CPendingDeprecationWarning, Reject, SecurityWarning
 from celery.worker.consumer import Consumer as _Consumer
 from kombu.entity import Queue
 
@@ -38,7 +39,7 @@ _BASE_S, _CAP_S = 1.0, 10.0
 class Consumer(_Consumer):  # type: ignore[misc]
     """Celery's, without the exchanges and queues that it makes for delayed tasks as soon as it sees a quorum queue."""
 
-    class Blueprint(_Consumer.Blueprint):  # type: ignore[misc,name-defined]
+    class Blueprint(_Consumer.Blueprint):  # type: ignore[misc]
         default_steps = [  # noqa: RUF012 - as Celery has it
             step for step in _Consumer.Blueprint.default_steps if not str(step).endswith(":DelayedDelivery")
         ]
@@ -143,14 +144,18 @@ def work(
         signals.worker_process_init.connect(its.start, weak=False)
         signals.worker_process_shutdown.connect(its.stop, weak=False)
         signals.worker_ready.connect(
-            lambda **_: tell(f"{len(katas)} katas checked; {cells} cells wait for work at {broker.shown(url)}"),
+            lambda **_: tell(f"katas checked: {len(katas)}; cells: {cells}; waiting for work at {broker.shown(url)}"),
             weak=False,
         )
+        # What it warns root of, pickled messages, it does not accept; and submissions run as somebody else.
+        warnings.simplefilter("ignore", SecurityWarning)
+        warnings.simplefilter("ignore", CPendingDeprecationWarning)  # of a default that is not ours
         worker = app.Worker(
             hostname=f"dojo@{name_of_worker()}",
             pool_cls="prefork",
             concurrency=cells,
             loglevel="WARNING",
+            quiet=True,
             without_mingle=True,
             without_gossip=True,
             without_heartbeat=True,
@@ -163,7 +168,7 @@ def celery_worker(server: Broker, its: _Work) -> Celery:
     """The app with its one task."""
     app = broker.celery_app(server)
 
-    @app.task(name=TASK, bind=True, acks_late=True, reject_on_worker_lost=True, max_retries=None)  # type: ignore[misc]
+    @app.task(name=TASK, bind=True, acks_late=True, reject_on_worker_lost=True, max_retries=None)  # type: ignore[untyped-decorator]
     def grade(self: Task, data: dict[str, Any]) -> None:
         its.do(self, data)
 
