@@ -127,6 +127,8 @@ def _order(
 
     if confinement not in (None, "namespaces", "process", "none"):
         fail(f"--confinement {confinement}: there is namespaces, process and none.", USAGE)
+    if confinement is not None and queue is not None:
+        fail("--confinement is the workers' own with --queue: give it to `dojo worker`.", USAGE)
     if track is not None and track not in found.tracks:
         fail(f"--track {track}: there is {', '.join(found.tracks)}.", USAGE)
     chosen: tuple[Kata, ...] = found.select([*(katas or []), *([track] if track else [])] or found.tracks)

@@ -35,7 +35,9 @@ def asked(about: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=about.splitlines()[0])
     parser.add_argument("--students", type=int, default=20)
     parser.add_argument("--kata", default="backoff_schedule")
-    parser.add_argument("--every", type=float, default=5.0, help="seconds between two kills; 0 for none")
+    parser.add_argument(
+        "--every", type=float, default=5.0, help="seconds that both work before one is killed; 0: never"
+    )
     parser.add_argument("--url", help="default: a Valkey of its own")
     parser.add_argument("--restart", action="store_true", help="kill the Valkey half-way")
     parser.add_argument("--seed", type=int, default=1)
@@ -114,13 +116,13 @@ def main() -> int:
             while (code := batch.poll()) is None:
                 time.sleep(0.05)
                 done = graded(home / "afar")
+                if not all([worker.ready() for worker in team]):
+                    due = time.monotonic()  # the one that is starting again; the other one works meanwhile
                 if arguments.every and done and time.monotonic() - due > arguments.every:
-                    due = time.monotonic()
                     victim = lot.choice(team)
-                    if victim.ready():
-                        victim.kill()
-                        victim.start()
-                        kills += 1
+                    victim.kill()
+                    victim.start()
+                    kills += 1
                 if server and arguments.restart and not restarts and done >= arguments.students // 2:
                     restarts += 1
                     server.kill()

@@ -189,8 +189,8 @@ def test_where_every_worker_refuses_the_reason_is_in_the_book(valkey: far.Valkey
 
 
 def _handed_in(folder: Path) -> dict[str, bytes]:
-    """Six files, each another one: right, not begun, wrong in four ways."""
-    mutants = sorted((CATALOG.root / "tests/mutants" / KATA.track / KATA.name).glob("*.py"))[:4]
+    """Five files, each another one: right, not begun, wrong in three ways."""
+    mutants = sorted((CATALOG.root / "tests/mutants" / KATA.track / KATA.name).glob("*.py"))[:3]
     files = [KATA.solution, KATA.stub, *mutants]
     found = {f"student-{number}": file.read_bytes() for number, file in enumerate(files)}
     for name, text in found.items():

@@ -293,9 +293,10 @@ class Line:
 
     def _overdue(self, waiting: int, patience_s: float) -> Iterator[tuple[Task, Verdict]]:
         now = monotonic()
-        if waiting and now - self._heard_at > _LONELY_S:
+        at_work = any(each.begun for each in self._left.values())
+        if waiting and now - self._heard_at > (GRACE_S if at_work else _LONELY_S):
             self._once(
-                f"{waiting} files wait at {broker.shown(self._broker.url)} and nobody takes them. Start a worker: "
+                f"files wait at {broker.shown(self._broker.url)} and nobody takes them. Start a worker: "
                 "`dojo worker --queue URL`."
             )
         for each in list(self._left.values()):

@@ -76,6 +76,8 @@ def broker_at(url: str) -> Broker:
     """Raises GraderError for a URL of another kind."""
     scheme = urlsplit(url).scheme
     if scheme in ("redis", "rediss"):
+        if scheme == "rediss" and "ssl_cert_reqs=" not in url:  # kombu would believe any certificate
+            url += ("&" if "?" in url else "?") + "ssl_cert_reqs=required"
         return RedisBroker(url)
     if scheme in ("amqp", "amqps"):
         return RabbitBroker(url)
