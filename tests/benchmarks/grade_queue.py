@@ -116,7 +116,7 @@ def main() -> int:
             while (code := batch.poll()) is None:
                 time.sleep(0.05)
                 done = graded(home / "afar")
-                if not all([worker.ready() for worker in team]):
+                if not all(worker.ready() for worker in team):
                     due = time.monotonic()  # the one that is starting again; the other one works meanwhile
                 if arguments.every and done and time.monotonic() - due > arguments.every:
                     victim = lot.choice(team)
