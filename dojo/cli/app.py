@@ -10,7 +10,22 @@ import typer
 from typer.core import TyperGroup
 
 from dojo.catalog import CatalogError
-from dojo.cli import author, doctor, drill, export, flip, grade, overview, plot, progress, reading, review, watch, work
+from dojo.cli import (
+    author,
+    doctor,
+    drill,
+    export,
+    flip,
+    grade,
+    overview,
+    plot,
+    progress,
+    reading,
+    review,
+    watch,
+    work,
+    worker,
+)
 from dojo.cli.terminal import TOOL_FAILED, USAGE, ToolFailure, fail
 from dojo.practice import PracticeError
 from dojo.stubs import StubError
@@ -53,6 +68,7 @@ app.command("drill")(drill.drill)
 app.command("review")(review.review)
 app.command("grade")(grade.grade)
 app.command("export")(export.export)
+app.command("worker")(worker.worker)
 app.command("doctor")(doctor.doctor)
 app.add_typer(author.app, name="author")
 

@@ -54,6 +54,12 @@ def grade(
     classroom: Annotated[
         Path | None, typer.Option(metavar="FILE", help="One submission: write GitHub Classroom's payload there.")
     ] = None,
+    queue: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Workers run them, not this machine: redis://… or amqp://…. See `dojo worker`."
+        ),
+    ] = None,
     one: Annotated[bool, typer.Option("--one", help="DIR must be one student's work, not a class.")] = False,
     similar: Annotated[
         bool, typer.Option("--similarity", help="Grade nothing; list pairs of submissions that are worth a look.")
@@ -78,6 +84,7 @@ def grade(
       dojo grade submissions.zip --katas rate_limiter --out book
       dojo grade submissions/ --regrade "Ann Lee/rate_limiter"
       dojo grade submissions/ --similarity
+      dojo grade submissions/ --queue redis://:password@broker.example/0
     """
     from dojo.grader.model import GraderError
 
@@ -92,7 +99,7 @@ def grade(
             _status(place)
             return
         found = catalog()
-        order = _order(found, folder, place, katas, track, roster, config, workers, confinement, regrade)
+        order = _order(found, folder, place, katas, track, roster, config, workers, confinement, regrade, queue)
         if similar:
             from dojo.cli.similarity import similarity
 
@@ -127,6 +134,7 @@ def _order(
     workers: int | None,
     confinement: str | None,
     regrade: list[str] | None,
+    queue: str | None,
 ) -> Order:
     from dojo.grader.config import FILE, Config
     from dojo.grader.intake import Roster
@@ -134,6 +142,8 @@ def _order(
 
     if confinement not in (None, "namespaces", "process", "none"):
         fail(f"--confinement {confinement}: there is namespaces, process and none.", USAGE)
+    if confinement is not None and queue is not None:
+        fail("--confinement is the workers' own with --queue: give it to `dojo worker`.", USAGE)
     if track is not None and track not in found.tracks:
         fail(f"--track {track}: there is {', '.join(found.tracks)}.", USAGE)
     chosen: tuple[Kata, ...] = found.select([*(katas or []), *([track] if track else [])] or found.tracks)
@@ -147,6 +157,7 @@ def _order(
         cells=workers or cores(),
         confinement=confinement,  # type: ignore[arg-type]
         regrade=tuple(regrade or ()),
+        queue=queue,
     )
 
 

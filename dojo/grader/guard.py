@@ -118,19 +118,7 @@ def check(crew: Crew, root: Path, katas: Sequence[Kata], files: Sequence[TestFil
     """
 
     def of_one(cell: Cell, kata: Kata) -> tuple[Exam, ...]:
-        stub = (root / kata.stub.relative_to(kata.root)).read_bytes()
-        exams = tuple(_exam(cell, file, stub) for file in files if file.kata == kata.name)
-        _distinct(exams)
-        chance = random.Random()
-        for what, source in (("the stub", stub), ("an empty file", b"")):
-            verdict = judge(cell, exams, source, patience, chance)
-            if any(test.status == "passed" for test in verdict.tests) or verdict.status in ("passed", "ungraded"):
-                raise GraderError(f"{kata.name}: {what} would be {verdict.status}: {_why(verdict)}")
-        if kata.solution.is_file():
-            verdict = judge(cell, exams, kata.solution.read_bytes(), patience, chance)
-            if verdict.status != "passed":
-                raise GraderError(f"{kata.name}: the reference would be {verdict.status}: {_why(verdict)}")
-        return exams
+        return check_one(cell, root, kata, files, patience)
 
     exams: dict[str, tuple[Exam, ...]] = {}
     for done in crew.each(of_one, katas):
@@ -140,6 +128,23 @@ def check(crew: Crew, root: Path, katas: Sequence[Kata], files: Sequence[TestFil
             ) from done.error
         exams[done.item.name] = done.result
     return Checked({kata.name: exams[kata.name] for kata in katas})
+
+
+def check_one(cell: Cell, root: Path, kata: Kata, files: Sequence[TestFile], patience: Patience) -> tuple[Exam, ...]:
+    """The same for one kata. Raises GraderError or CellDied."""
+    stub = (root / kata.stub.relative_to(kata.root)).read_bytes()
+    exams = tuple(_exam(cell, file, stub) for file in files if file.kata == kata.name)
+    _distinct(exams)
+    chance = random.Random()
+    for what, source in (("the stub", stub), ("an empty file", b"")):
+        verdict = judge(cell, exams, source, patience, chance)
+        if any(test.status == "passed" for test in verdict.tests) or verdict.status in ("passed", "ungraded"):
+            raise GraderError(f"{kata.name}: {what} would be {verdict.status}: {_why(verdict)}")
+    if kata.solution.is_file():
+        verdict = judge(cell, exams, kata.solution.read_bytes(), patience, chance)
+        if verdict.status != "passed":
+            raise GraderError(f"{kata.name}: the reference would be {verdict.status}: {_why(verdict)}")
+    return exams
 
 
 def _exam(cell: Cell, file: TestFile, stub: bytes) -> Exam:

@@ -9,23 +9,27 @@ from __future__ import annotations
 import os
 import random
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from dojo.catalog import HOME, Catalog, Kata
 from dojo.grader import scoring, trusted
 from dojo.grader.book import write_book
+from dojo.grader.bounds import setting_of
 from dojo.grader.cell import Setting
 from dojo.grader.config import Config
-from dojo.grader.confine.cage import Bars, Tier
+from dojo.grader.confine.cage import Tier
 from dojo.grader.crew import Cell, Crew, Patience, judge
 from dojo.grader.guard import Checked, Confinement, check, confine
 from dojo.grader.intake import Roster, submissions
 from dojo.grader.journal import Entry, Journal
 from dojo.grader.model import GraderError, Report, Submission, Verdict
-from dojo.runner import Limits
+
+if TYPE_CHECKING:
+    from dojo.grader.remote.asking import Line
 
 JOURNAL = "journal.sqlite3"
 """Relative to the book."""
@@ -45,6 +49,8 @@ class Order:
     """None for the tightest that works here."""
     regrade: tuple[str, ...] = ()
     """Students, katas or student/kata that are to be graded again; `all` for everybody."""
+    queue: str | None = None
+    """The broker's URL if workers are to run the submissions, and not this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,36 +109,85 @@ class Listener(Protocol):
         """One of them is graded, and the verdict is kept."""
 
 
+class Source(Protocol):
+    """Where verdicts come from."""
+
+    def verdicts(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Verdict]]:
+        """Each task with its verdict, in any order. Asking for the next pair says that the last one is kept."""
+
+    @property
+    def achieved(self) -> Achieved:
+        """How submissions are confined there."""
+
+
+class Achieved(Protocol):
+    """What a report says of confinement."""
+
+    @property
+    def tier(self) -> Tier: ...
+
+    @property
+    def not_enforced(self) -> tuple[str, ...]: ...
+
+
 def grade(order: Order, catalog: Catalog, listener: Listener) -> Outcome:
     """Does the whole batch. Raises GraderError for what only the instructor can put right."""
     with (
         Journal(order.book / JOURNAL, tell=listener.said) as journal,
+        _line(order, journal, listener) as line,
         tempfile.TemporaryDirectory(prefix="dojo-grade-") as workspace,
     ):
         bench = Bench.prepare(order, catalog, Path(workspace), listener)
         with bench.crew(order.cells) as crew:
             checked = check(crew, bench.tree, order.katas, bench.files, bench.patience)
             order.config.check(checked.inventory)
-            journal.set_meta("tier", bench.confinement.tier)
             entries = enter(order, journal, bench, listener)
             before = _before(order, entries, journal)
             tasks = plan(entries, journal, again=set(before))
             planned = {key for entry in entries for key in entry.keys.values()}
             listener.begins(len(tasks), len(planned) - len(tasks))
-
-            def work(cell: Cell, task: Task) -> Verdict:
-                source = journal.source(task.sha)
-                return judge(cell, checked.exams[task.kata], source, bench.patience, random.Random())
-
-            for done in crew.each(work, tasks):
-                if done.error is not None:
-                    raise done.error
-                assert done.result is not None
-                kept = journal.record(done.item.key, done.result, regrade=done.item.key in before)
-                listener.done(done.item, kept)
-        report = report_of(order, journal, checked, bench.confinement)
+            source: Source
+            if line is None:
+                source = _Here(crew, journal, bench, checked)
+            else:
+                source = line.agree(bench, checked.inventory, order.config, before)
+            for task, verdict in source.verdicts(tasks):
+                kept = journal.record(task.key, verdict, regrade=task.key in before)
+                listener.done(task, kept)
+        report = report_of(order, journal, checked, source.achieved)
         write_book(report, order.book)
         return Outcome(report, _changes(before, entries, journal), len(tasks))
+
+
+class _Here:
+    """This machine's own cells."""
+
+    def __init__(self, crew: Crew, journal: Journal, bench: Bench, checked: Checked) -> None:
+        journal.set_meta("tier", bench.confinement.tier)
+        self.achieved = bench.confinement
+        self._crew = crew
+        self._journal = journal
+        self._bench = bench
+        self._checked = checked
+
+    def verdicts(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Verdict]]:
+        for done in self._crew.each(self._judged, tasks):
+            if done.error is not None:
+                raise done.error
+            assert done.result is not None
+            yield done.item, done.result
+
+    def _judged(self, cell: Cell, task: Task) -> Verdict:
+        source = self._journal.source(task.sha)
+        return judge(cell, self._checked.exams[task.kata], source, self._bench.patience, random.Random())
+
+
+def _line(order: Order, journal: Journal, listener: Listener) -> AbstractContextManager[Line | None]:
+    if order.queue is None:
+        return nullcontext()
+    from dojo.grader.remote.asking import Line  # Celery takes a while to import
+
+    return Line(order.queue, journal, listener.said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,24 +208,18 @@ class Bench:
         tree = workspace / "trusted"
         tree.mkdir()
         files = tuple(trusted.build(tree, catalog, order.katas, order.config.hidden))
-        asked = order.config.limits
-        limits = Limits(
-            wall_seconds=asked.wall_seconds,
-            cpu_seconds=asked.cpu_seconds,
-            output_bytes=asked.output_kb << 10,
-            memory_bytes=asked.memory_mb << 20,
-        )
-        bars = Bars("none", processes=asked.processes, disk_bytes=asked.disk_mb << 20)
-        secret = _secret(catalog, order)
-        hidden = (catalog.root, *secret)
-        setting = Setting(str(tree), tuple(str(path) for path in hidden if path.is_dir()), "", bars, limits)
-        confinement = confine(setting, order.confinement, files[0], secret, listener.said)
+        secret = tuple(_secret(catalog, order))
+        setting = setting_of(tree, (catalog.root, *secret), order.config.limits)
+        if order.queue is None:
+            confinement = confine(setting, order.confinement, files[0], secret, listener.said)
+        else:
+            confinement = Confinement(setting.bars, ())  # nothing that was handed in runs here
         return cls(
             tree,
             files,
             replace(setting, bars=confinement.bars),
             confinement,
-            Patience(asked.kata_seconds),
+            Patience(order.config.limits.kata_seconds),
             trusted.lab_version(),
         )
 
@@ -262,7 +311,7 @@ def _told(verdict: Verdict) -> tuple[object, ...]:
     return verdict.status, tuple((test.name, test.status) for test in verdict.tests)
 
 
-def report_of(order: Order, journal: Journal, checked: Checked, confinement: Confinement) -> Report:
+def report_of(order: Order, journal: Journal, checked: Checked, achieved: Achieved) -> Report:
     """The book, from what the journal holds."""
     names = [kata.name for kata in order.katas]
     students = []
@@ -270,7 +319,7 @@ def report_of(order: Order, journal: Journal, checked: Checked, confinement: Con
         verdicts = {name: _verdict(entry, name, journal) for name in names}
         flags = [f"could not be read: {entry.trouble}"] if entry.trouble else []
         students.append(scoring.grade(entry, verdicts, names, checked.inventory, order.config, flags))
-    return scoring.report(students, names, order.config, tier=confinement.tier, not_enforced=confinement.not_enforced)
+    return scoring.report(students, names, order.config, tier=achieved.tier, not_enforced=achieved.not_enforced)
 
 
 def _verdict(entry: Entry, kata: str, journal: Journal) -> Verdict:

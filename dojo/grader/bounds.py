@@ -1,0 +1,22 @@
+"""From what `grading.toml` allows a submission to what its processes are held to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dojo.grader import config
+from dojo.grader.cell import Setting
+from dojo.grader.confine.cage import Bars
+from dojo.runner import Limits
+
+
+def setting_of(tree: Path, hidden: tuple[Path, ...], asked: config.Limits) -> Setting:
+    """Of a cell over the trusted `tree` in which the directories `hidden` must not be seen; its tier is still none."""
+    limits = Limits(
+        wall_seconds=asked.wall_seconds,
+        cpu_seconds=asked.cpu_seconds,
+        output_bytes=asked.output_kb << 10,
+        memory_bytes=asked.memory_mb << 20,
+    )
+    bars = Bars("none", processes=asked.processes, disk_bytes=asked.disk_mb << 20)
+    return Setting(str(tree), tuple(str(path) for path in hidden if path.is_dir()), "", bars, limits)
