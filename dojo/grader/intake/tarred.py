@@ -28,6 +28,7 @@ _EXTENDED = {
     tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,
 }
+_MOST_ENDS = 16
 _MAGIC = ((b"\x1f\x8b", "gz"), (b"BZh", "bz2"), (b"\xfd7zXZ\0", "xz"))
 
 
@@ -164,10 +165,15 @@ class _Counted:
 
     def __init__(self, source: io.BufferedIOBase | io.RawIOBase, most: int) -> None:
         self._source, self._left, self._most = source, most, most
+        self._ends = 0
 
     def read(self, count: int) -> bytes:
         data = self._source.read(count) or b""
         self._left -= len(data)
+        # tarfile skips a member block by block, also where its header claims exabytes and nothing is left to read.
+        self._ends += not data
+        if self._ends > _MOST_ENDS:
+            raise Unsafe("is damaged: its end is missing")
         if self._left < 0:
             raise Unsafe(f"unpacks to more than {size(self._most)}. {ALONE}")
         return data
