@@ -229,6 +229,8 @@ class _Host:
                         child.end("memory")
         finally:
             child.close()
+        if result.status == "crashed" and result.cpu_seconds >= job.limits.cpu_seconds:
+            result = _out_of_time(result, job.limits.cpu_seconds)
         if strays := cage.clean():
             result = replace(result, flags=(*result.flags, f"left {strays} processes running"))
         return result
@@ -249,7 +251,7 @@ class _Host:
         watched.listen(file)
         try:
             return self._collected.run(session, job, write)
-        except Unfit:
+        except Unfit as unfit:
             # Collecting on it says what is wrong with it. What it has printed so far it prints again.
             sys.stdout.flush()
             with contextlib.suppress(OSError):
@@ -258,8 +260,19 @@ class _Host:
             forget_parent(job.root, job.kata)
             emit = emitter(write)
             code = pytest_main(replace(job, only=()), [Reporter(replace(job, only=()), emit), _NothingRuns()])
+            if code in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+                emit({"event": "trouble", "message": str(unfit)})
             finish(code, emit)
             return code
+
+
+def _out_of_time(result: RunResult, seconds: int) -> RunResult:
+    """The kernel's last word to a process that does not listen to its first is an ordinary SIGKILL."""
+    detail = f"used more than {seconds} s of CPU: it never ends."
+    tests = (
+        replace(test, kind="timed-out", message=detail) if test.kind == "crashed" else test for test in result.tests
+    )
+    return replace(result, status="timed-out", detail=detail, tests=tuple(tests))
 
 
 class _NothingRuns:
