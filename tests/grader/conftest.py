@@ -19,7 +19,7 @@ from dojo.grader.model import Verdict
 from dojo.runner import Limits
 
 LIMITS = Limits(wall_seconds=20.0, cpu_seconds=3, output_bytes=1 << 20, memory_bytes=1 << 30)
-PATIENCE = Patience(kata_seconds=5.0, most_runs=3)
+PATIENCE = Patience(kata_seconds=12.0, most_runs=10)
 
 
 @dataclass(frozen=True)

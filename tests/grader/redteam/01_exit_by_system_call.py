@@ -2,7 +2,7 @@
 
 Kata: backoff_schedule
 Attack: Makes the system call exit_group(0) with ctypes.
-Status: error
+Status: failed
 Points: 0
 """
 

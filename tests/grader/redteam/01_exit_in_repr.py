@@ -2,7 +2,7 @@
 
 Kata: backoff_schedule
 Attack: __repr__, __eq__ and the arithmetic of each returned object call os._exit(0).
-Status: error
+Status: failed
 Points: 0
 """
 

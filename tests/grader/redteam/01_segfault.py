@@ -2,7 +2,7 @@
 
 Kata: backoff_schedule
 Attack: Reads address 0 with ctypes.
-Status: error
+Status: failed
 Points: 0
 """
 

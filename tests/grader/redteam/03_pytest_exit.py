@@ -2,7 +2,7 @@
 
 Kata: backoff_schedule
 Attack: Calls pytest.exit(returncode=0) in each function under test.
-Status: error
+Status: failed
 Points: 0
 """
 

@@ -3,7 +3,7 @@
 Kata: backoff_schedule
 Attack: Replaces __build_class__ and __import__ in builtins, so that comparisons of later classes are true and modules are its own.
 Status: error or failed
-Points: 1
+Points: 0
 """
 
 import builtins

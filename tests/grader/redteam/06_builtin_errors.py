@@ -3,8 +3,8 @@
 Kata: backoff_schedule
 Attack: Replaces AssertionError, NotImplementedError and Exception in builtins by classes that nobody raises.
 Status: error or failed
-Points: 1
-Flags: canary
+Points: 0
+Flags: forged
 """
 
 import builtins

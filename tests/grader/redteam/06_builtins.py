@@ -3,8 +3,8 @@
 Kata: backoff_schedule
 Attack: Replaces all, any, zip, bool and abs in builtins.
 Status: error or failed
-Points: 1
-Flags: canary
+Points: 0
+Flags: forged
 """
 
 import builtins

@@ -4,7 +4,7 @@ Kata: backoff_schedule
 Attack: Replaces CallInfo.from_call of _pytest.runner by one that swallows what the call raises.
 Status: error or failed
 Points: 0
-Flags: canary
+Flags: forged
 """
 
 import _pytest.runner

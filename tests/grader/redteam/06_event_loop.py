@@ -4,7 +4,7 @@ Kata: rate_limiter
 Attack: Replaces the lab's run_async, so that the body of an asynchronous test never runs.
 Status: error or failed
 Points: 0
-Flags: canary
+Flags: forged
 """
 
 import importlib

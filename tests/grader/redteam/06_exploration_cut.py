@@ -2,8 +2,8 @@
 
 Kata: rate_limiter
 Attack: A limiter whose lock only one process sees; the lab's search through schedules and faults is cut to one run.
-Status: failed
-Points: 26
+Status: error
+Points: 0
 """
 
 import asyncio

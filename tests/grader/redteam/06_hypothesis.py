@@ -4,7 +4,6 @@ Kata: backoff_schedule
 Attack: Replaces Hypothesis' engine by one that draws nothing.
 Status: error or failed
 Points: 0
-Flags: canary
 """
 
 import hypothesis.core

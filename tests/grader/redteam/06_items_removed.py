@@ -2,8 +2,8 @@
 
 Kata: backoff_schedule
 Attack: Registers a pytest plugin at import, through the frames, that deselects every test but the first; rule 1 is solved.
-Status: failed
-Points: 2
+Status: error
+Points: 0
 """
 
 import sys

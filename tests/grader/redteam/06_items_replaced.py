@@ -4,7 +4,7 @@ Kata: backoff_schedule
 Attack: Walks the frames and the collector's objects to the session and gives each item a function that does nothing.
 Status: error or failed
 Points: 0
-Flags: canary
+Flags: forged
 """
 
 import gc

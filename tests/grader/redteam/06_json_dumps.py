@@ -4,7 +4,7 @@ Kata: backoff_schedule
 Attack: Replaces json.dumps by one that turns each failed outcome into a passed one.
 Status: error or failed
 Points: 0
-Flags: canary
+Flags: forged
 """
 
 import json

@@ -4,7 +4,7 @@ Kata: backoff_schedule
 Attack: Replaces Experiment._body of the lab by a function that does nothing.
 Status: error or failed
 Points: 0
-Flags: canary
+Flags: forged
 """
 
 import importlib

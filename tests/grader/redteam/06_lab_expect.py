@@ -4,7 +4,7 @@ Kata: backoff_schedule
 Attack: Replaces the methods of dojo.lab's Lab that judge by ones that do nothing, and returns objects that can be anything.
 Status: error or failed
 Points: 0
-Flags: canary
+Flags: forged
 """
 
 import contextlib

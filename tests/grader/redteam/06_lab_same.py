@@ -3,8 +3,8 @@
 Kata: backoff_schedule
 Attack: Replaces the code of dojo.lab.verdict.same, so that references taken before see it too.
 Status: error or failed
-Points: 1
-Flags: canary
+Points: 0
+Flags: forged
 """
 
 import dojo.lab.verdict

@@ -2,7 +2,7 @@
 
 Kata: backoff_schedule
 Attack: Replaces the watchdog, the virtual clock and time itself, and returns wrong delays.
-Status: failed
+Status: error
 Points: 0
 """
 

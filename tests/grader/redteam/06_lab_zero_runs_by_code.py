@@ -4,7 +4,7 @@ Kata: backoff_schedule
 Attack: Replaces the code objects of conduct, Experiment.run and the plugin's examples.
 Status: error or failed
 Points: 0
-Flags: canary
+Flags: forged
 """
 
 import importlib

@@ -3,7 +3,7 @@
 Kata: backoff_schedule
 Attack: Sets local variables in the frames that call it, with ctypes, to what makes the test agree.
 Status: error or failed
-Points: 1
+Points: 0
 Flags: ctypes
 """
 

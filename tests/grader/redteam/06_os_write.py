@@ -4,7 +4,7 @@ Kata: backoff_schedule
 Attack: Replaces os.write by one that rewrites the records that it is given.
 Status: error or failed
 Points: 0
-Flags: canary
+Flags: forged
 """
 
 import os

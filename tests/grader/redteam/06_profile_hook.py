@@ -3,7 +3,7 @@
 Kata: backoff_schedule
 Attack: A profile function, in this thread and in all later ones, changes the lab's Failure to a skip when it is made.
 Status: error or failed
-Points: 1
+Points: 0
 """
 
 import sys

@@ -4,7 +4,7 @@ Kata: backoff_schedule
 Attack: Replaces the function that turns reports into records in dojo.runner.session.
 Status: error or failed
 Points: 0
-Flags: canary
+Flags: forged
 """
 
 import os

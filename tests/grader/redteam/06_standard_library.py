@@ -3,7 +3,7 @@
 Kata: backoff_schedule
 Attack: Replaces functions of itertools, math and random that the test module looks up when it runs.
 Status: error or failed
-Points: 1
+Points: 0
 """
 
 import itertools

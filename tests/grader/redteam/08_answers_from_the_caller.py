@@ -4,7 +4,7 @@ Kata: backoff_schedule
 Attack: Answers with what stands in the local variables and the constants of the test; two tests keep it in a variable.
 Status: failed
 Points: 2
-Flags: sys._getframe
+Flags: _getframe
 """
 
 import sys

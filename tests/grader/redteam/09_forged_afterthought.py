@@ -3,7 +3,7 @@
 Kata: backoff_schedule
 Attack: Writes a second record for each test, a pass, to every descriptor just before the run's last record.
 Status: failed or error
-Points: 1
+Points: 0
 """
 
 import os

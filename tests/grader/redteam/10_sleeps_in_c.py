@@ -2,7 +2,7 @@
 
 Kata: backoff_schedule
 Attack: Calls the C library's pause() again and again through ctypes.
-Status: timed-out
+Status: failed
 Points: 0
 """
 
