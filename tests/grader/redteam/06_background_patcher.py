@@ -4,7 +4,7 @@ Kata: backoff_schedule
 Attack: A thread that outlives its test replaces the lab's methods again and again, after import is over.
 Status: error or failed
 Points: 0
-Flags: canary
+Flags: forged
 """
 
 import _thread

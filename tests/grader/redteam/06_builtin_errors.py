@@ -4,7 +4,6 @@ Kata: backoff_schedule
 Attack: Replaces AssertionError, NotImplementedError and Exception in builtins by classes that nobody raises.
 Status: error or failed
 Points: 0
-Flags: forged
 """
 
 import builtins

@@ -4,7 +4,6 @@ Kata: backoff_schedule
 Attack: Replaces all, any, zip, bool and abs in builtins.
 Status: error or failed
 Points: 0
-Flags: forged
 """
 
 import builtins

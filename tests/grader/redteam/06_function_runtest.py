@@ -4,7 +4,7 @@ Kata: backoff_schedule
 Attack: Replaces runtest of _pytest's Function.
 Status: error or failed
 Points: 0
-Flags: canary
+Flags: forged
 """
 
 import _pytest.python

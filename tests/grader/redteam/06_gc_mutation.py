@@ -3,7 +3,7 @@
 Kata: backoff_schedule
 Attack: Writes over the small constants in the code of the tests with ctypes, found through the caller's code object.
 Status: error or failed
-Points: 1
+Points: 0
 """
 
 import ctypes

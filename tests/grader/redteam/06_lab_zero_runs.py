@@ -4,7 +4,7 @@ Kata: backoff_schedule
 Attack: Replaces conduct in the lab and in the plugin, so that each test has zero runs.
 Status: error or failed
 Points: 0
-Flags: canary
+Flags: forged
 """
 
 import importlib

@@ -4,7 +4,7 @@ Kata: backoff_schedule
 Attack: Replaces pluggy's HookCaller.__call__ and _multicall for pytest_pyfunc_call and pytest_runtest_call.
 Status: error or failed
 Points: 0
-Flags: canary
+Flags: forged
 """
 
 import pluggy._hooks

@@ -3,8 +3,8 @@
 Kata: backoff_schedule
 Attack: Gives every test function of the module that calls it the code of a function that does nothing.
 Status: error or failed
-Points: 1
-Flags: canary
+Points: 0
+Flags: forged
 """
 
 import sys

@@ -3,8 +3,8 @@
 Kata: backoff_schedule
 Attack: Writes helpers of its own over `expect`, `scripted`, `first` and the oracle in the test module's globals.
 Status: error or failed
-Points: 1
-Flags: sys._getframe
+Points: 0
+Flags: _getframe
 """
 
 import sys

@@ -7,7 +7,7 @@ Points: 0
 """
 
 TEXT = (
-    "</script><script>document.title='HARM'</script><img src=x onerror=alert(1)> ]]> &#0; --> "
+    "</script><script>document.title='harm'</script><img src=x onerror=alert(1)> ]]> &#0; --> "
     '=HYPERLINK("http://198.51.100.1/","marks") \x1b]0;title\x07\x1b[2J\x1b[31m \x00 \ud800 \u202e \x9b1m \r\n::error::x'
 )
 

@@ -2,7 +2,7 @@
 
 Kata: backoff_schedule
 Attack: Starts threads, no daemons, that never end and swallow whatever is raised; the kata is unsolved.
-Status: failed
+Status: failed or error
 Points: 0
 """
 

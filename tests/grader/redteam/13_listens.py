@@ -13,6 +13,8 @@ kept = socket._redteam_kept = getattr(socket, "_redteam_kept", [])
 
 
 def attack():
+    if kept:
+        raise RuntimeError("it would only meet itself")
     for family, address in ((socket.AF_INET, ("0.0.0.0", 47_474)), (socket.AF_UNIX, "\0redteam-meeting")):
         try:
             with socket.socket(family) as caller:
