@@ -29,7 +29,7 @@ from dojo.lab.watchdog import ENDLESS_BEFORE_S
 
 _REPORT = pytest.StashKey[Report]()
 _BENCH = pytest.StashKey["Bench"]()
-_THE_LEARNERS_AFFAIR = ("DeprecationWarning", "ResourceWarning", "pytest.PytestUnraisableExceptionWarning")
+_THE_LEARNERS_AFFAIR = ("DeprecationWarning", "ResourceWarning")
 
 
 class KataFailed(Exception):
