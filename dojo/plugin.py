@@ -9,6 +9,7 @@ import functools
 import gc
 import inspect
 import unittest
+import warnings
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,7 +30,7 @@ from dojo.lab.watchdog import ENDLESS_BEFORE_S
 
 _REPORT = pytest.StashKey[Report]()
 _BENCH = pytest.StashKey["Bench"]()
-_THE_LEARNERS_AFFAIR = ("DeprecationWarning", "ResourceWarning")
+_THE_LEARNERS_AFFAIR = (DeprecationWarning, ResourceWarning)
 
 
 class KataFailed(Exception):
@@ -108,7 +109,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if tree != catalog.root / "solutions" and _only_katas(config, catalog):
         # A learner may import what a library has deprecated, and leave something unclosed; our own code may not.
         for category in _THE_LEARNERS_AFFAIR:
-            config.addinivalue_line("filterwarnings", f"default::{category}")
+            config.addinivalue_line("filterwarnings", f"default::{category.__name__}")
+            # Between tests too, where the collector may come by: pytest has set its filters for that already.
+            warnings.simplefilter("default", category)
     finder = Finder([kata.name for kata in catalog], functools.partial(locate, catalog, tree))
     finder.install()
     config.add_cleanup(finder.remove)
@@ -160,7 +163,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     kata = bench.kata_of(item.path)
     if kata is not None and (item.path == kata.flip or bench.tree != bench.catalog.root / "solutions"):
         for category in _THE_LEARNERS_AFFAIR:
-            item.add_marker(pytest.mark.filterwarnings(f"default::{category}"))
+            item.add_marker(pytest.mark.filterwarnings(f"default::{category.__name__}"))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

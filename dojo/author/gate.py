@@ -130,10 +130,8 @@ def check(
 ) -> list[Checked]:
     """Runs everything on the katas; `fast` leaves out the mutation scores. The results are in the katas' order.
 
-    `recheck` as in `score`.
-
-    `tell` hears what is about to be run, in a process of its own if there are several katas. A kata whose
-    files are incomplete is checked as far as it goes.
+    `recheck` is as in `score`. `tell` hears what is about to be run, in a process of its own if there are several
+    katas. A kata whose files are incomplete is checked as far as it goes.
     """
     cores = os.cpu_count() or 1
     if min(cores, len(katas)) < 2 or not hasattr(os, "fork"):

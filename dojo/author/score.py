@@ -56,8 +56,7 @@ def score(kata: Kata, solution: RunResult, *, workers: int | None = None, rechec
     """Runs the kata's tests on every mutation of its solution.
 
     An explained survivor passes all tests, so it is the dearest kind; without `recheck` the list's word is
-    taken for those whose line still stands as it was read. `no_longer_surviving` is
-    the other half.
+    taken for those whose line still stands as it was read. `no_longer_surviving` is the other half.
 
     `solution` is a green run of the unmutated solution: it says which tests are quick, so that most
     mutations die within milliseconds, and how long a run may take before it counts as endless.

@@ -1,13 +1,20 @@
-"""From what `grading.toml` allows a submission to what its processes are held to."""
+"""What a submission is held to: what it may use up, as `grading.toml` says, and what it must not see."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from dojo.catalog import HOME
 from dojo.grader import config
 from dojo.grader.cell import Setting
 from dojo.grader.confine.cage import Bars
 from dojo.runner import Limits
+
+
+def secret_of(root: Path) -> tuple[Path, ...]:
+    """What of the repository at `root` no submission has any business in."""
+    found = (root / part for part in ("solutions", "tests", ".git", HOME))
+    return tuple(path.resolve() for path in found if path.exists())
 
 
 def setting_of(tree: Path, hidden: tuple[Path, ...], asked: config.Limits) -> Setting:

@@ -20,7 +20,7 @@ import sys
 import tempfile
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import monotonic
@@ -59,12 +59,12 @@ class Setting:
     bars: Bars
     limits: Limits
 
-    def to_json(self) -> str:
-        return json.dumps(asdict(self))
+    def to_json(self) -> dict[str, Any]:
+        """JSON-ready; `from_json` is its inverse."""
+        return asdict(self)
 
     @classmethod
-    def from_json(cls, text: str) -> Setting:
-        data = json.loads(text)
+    def from_json(cls, data: Mapping[str, Any]) -> Setting:
         limits, bars = Limits(**data["limits"]), Bars(**data["bars"])
         return cls(data["trusted"], tuple(data["hidden"]), data["place"], bars, limits)
 
@@ -77,7 +77,7 @@ def main() -> NoReturn:
     first = requests.next()
     if first is None:
         sys.exit(0)
-    setting = Setting.from_json(json.dumps(first))
+    setting = Setting.from_json(first)
     warm()
     if setting.bars.tier == "namespaces":
         _enter_namespaces(setting)

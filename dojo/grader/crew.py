@@ -67,13 +67,13 @@ class Cell:
 
     def __init__(self, setting: Setting) -> None:
         """`setting.place` is replaced by a directory of this cell's own."""
-        self._setting = setting
+        self._place = tempfile.TemporaryDirectory(prefix="dojo-cell-")
+        self._setting = replace(setting, place=self._place.name)
         self._process: subprocess.Popen[bytes] | None = None
         self._number = 0
         self._stopped = False
         self._buffer = b""
-        self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
-        self._place = tempfile.TemporaryDirectory(prefix="dojo-cell-")
+        self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the cell
 
     def __enter__(self) -> Cell:
         return self
@@ -107,8 +107,6 @@ class Cell:
             raise CellDied("it was told to stop")
         root = Path(dojo.__file__).parents[1]
         env = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR") if key in os.environ}
-        setting = json.loads(self._setting.to_json())
-        setting["place"] = self._place.name
         self._process = subprocess.Popen(
             [sys.executable, "-c", _BEGIN],
             cwd=root,
@@ -119,7 +117,7 @@ class Cell:
             start_new_session=True,  # Ctrl-C is the supervisor's to answer
         )
         self._buffer = b""
-        self._send(setting)
+        self._send(self._setting.to_json())
         self._answer(START_S)
 
     def run(self, exam_file: TestFile, source: bytes, asked: Mixed) -> RunResult:

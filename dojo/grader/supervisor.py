@@ -15,10 +15,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from dojo.catalog import HOME, Catalog, Kata
+from dojo.catalog import Catalog, Kata
 from dojo.grader import scoring, trusted
 from dojo.grader.book import write_book
-from dojo.grader.bounds import setting_of
+from dojo.grader.bounds import secret_of, setting_of
 from dojo.grader.cell import Setting
 from dojo.grader.config import Config
 from dojo.grader.confine.cage import Tier
@@ -235,9 +235,8 @@ class Bench:
 
 def _secret(catalog: Catalog, order: Order) -> list[Path]:
     """Directories and files that no submission has any business in."""
-    found = [*(catalog.root / part for part in ("solutions", "tests", ".git", HOME)), order.book, order.folder]
-    found += [order.config.hidden] if order.config.hidden is not None else []
-    return [path.resolve() for path in found if path.exists()]
+    own = [order.book, order.folder, *([order.config.hidden] if order.config.hidden is not None else [])]
+    return [*secret_of(catalog.root), *(path.resolve() for path in own if path.exists())]
 
 
 def enter(order: Order, journal: Journal, bench: Bench, listener: Listener) -> list[Entry]:

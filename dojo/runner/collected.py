@@ -7,9 +7,8 @@ one implementation, and its forks swap in another before they run.
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -83,23 +82,12 @@ def _implemented_by(job: Job, tests: ModuleType, imported: Sequence[str], bench:
     bench.tree = job.impl  # read when the first test runs, which is later
     learner = Learner(job.kata, job.impl, tests)
     try:
-        with _deprecation_is_no_error():
-            there = learner.load()
+        there = learner.load()
     except BaseException as error:  # whatever it is, nothing can be tested
         raise Unfit(f"{job.impl.name} cannot be imported: {type(error).__name__}: {error}") from error
     if missing := [name for name in imported if not hasattr(there, name)]:
         raise Unfit(f"{job.impl.name} does not define {', '.join(missing)}, which the tests import.")
-    with ExitStack() as stack:
-        with _deprecation_is_no_error():
-            stack.enter_context(learner.fresh())
-        yield
-
-
-@contextmanager
-def _deprecation_is_no_error() -> Iterator[None]:
-    """While somebody's file is imported: what a library has deprecated is theirs to use."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("default", DeprecationWarning)
+    with learner.fresh():
         yield
 
 

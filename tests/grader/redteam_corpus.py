@@ -1,18 +1,20 @@
 """The red-team corpus: submissions that try to gain points without solving the kata, or to do harm.
 
-A file in `redteam/` is handed in as the file of its kata; a function in `redteam/trees.py` builds a whole folder of
-submissions, in which the offender is called `mallory`. What a correct grader says of each stands in its docstring.
-Whatever a submission reaches that it must not reach it tells with the word HARM, in an error, a file or its output.
+A numbered file in `redteam/` is handed in as the file of its kata; a numbered function in one of the modules beside
+them builds a whole folder of submissions, in which the offender is called `mallory`. What a correct grader says of each
+stands in its docstring. Whatever a submission reaches that it must not reach it tells with the word HARM, in an error,
+a file or its output.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from .redteam import archives, odd_but_right, sources, trees
 
 HERE = Path(__file__).parent / "redteam"
 HARM = "HARM"
@@ -60,13 +62,8 @@ def honest() -> list[Attack]:
 
 
 def _builders(names: str) -> list[tuple[str, Callable[[Path], None]]]:
-    spec = importlib.util.spec_from_file_location("redteam_trees", HERE / "trees.py")
-    assert spec is not None
-    assert spec.loader is not None
-    trees = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(trees)
-    own = inspect.getmembers(trees, lambda value: inspect.isfunction(value) and value.__module__ == trees.__name__)
-    return [(name.removeprefix("n"), function) for name, function in own if re.match(names, name)]
+    found = [pair for module in (trees, archives, sources, odd_but_right) for pair in vars(module).items()]
+    return [(name.removeprefix("n"), build) for name, build in found if re.match(names, name)]
 
 
 def _attack(name: str, text: str, source: Path | Callable[[Path], None]) -> Attack:

@@ -48,6 +48,8 @@ class Cage:
 
     def __init__(self, bars: Bars) -> None:
         self._bars = bars
+        # Other cells are at work beside this one, so what this one makes bears its number.
+        self._mark = f"dojo-run-{os.getpid()}-"
         self._ours: int | None = None
         if bars.tier == "namespaces":
             self._ours = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
@@ -69,7 +71,7 @@ class Cage:
         """
         if self._bars.tier == "namespaces":
             return self._as_warden(keep, body)
-        place = Path(tempfile.mkdtemp(prefix="dojo-run-"))
+        place = Path(tempfile.mkdtemp(prefix=self._mark))
         if self._bars.uid is not None:
             os.chown(place, self._bars.uid, self._bars.uid)
         self._give_up(keep, place)
@@ -162,7 +164,7 @@ class Cage:
                 os.kill(stray, signal.SIGKILL)
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(stray, 0)
-        for place in Path(tempfile.gettempdir()).glob("dojo-run-*"):
+        for place in Path(tempfile.gettempdir()).glob(f"{self._mark}*"):
             with contextlib.suppress(OSError):
                 os.chmod(place, 0o700)
             shutil.rmtree(place, ignore_errors=True)

@@ -13,9 +13,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dojo.catalog import HOME, Catalog, Kata
+from dojo.catalog import Catalog, Kata
 from dojo.grader import config, trusted
-from dojo.grader.bounds import setting_of
+from dojo.grader.bounds import secret_of, setting_of
 from dojo.grader.cell import Setting
 from dojo.grader.confine.cage import Tier
 from dojo.grader.crew import Cell, CellDied, Crew, Exam, Patience, judge
@@ -64,8 +64,7 @@ class Machine:
         tree = workspace / "trusted"
         tree.mkdir()
         files = tuple(trusted.build(tree, catalog, katas))
-        found = (catalog.root / part for part in ("solutions", "tests", ".git", HOME))
-        secret = tuple(path.resolve() for path in found if path.exists())
+        secret = secret_of(catalog.root)
         limits = config.Limits()
         setting = setting_of(tree, (catalog.root, *secret), limits)
         confinement = confine(setting, wanted, files[0], secret, tell)
