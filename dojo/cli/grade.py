@@ -38,7 +38,9 @@ def grade(
     config: Annotated[
         Path | None, typer.Option(metavar="TOML", help="Weights, limits, feedback. Default: grading.toml here, if any.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, metavar="N", help="Side by side. Default: one a core.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=64, metavar="N", help="Side by side. Default: one a core.")
+    ] = None,
     confinement: Annotated[
         str | None, typer.Option(metavar="TIER", help="namespaces, process or none. Default: the tightest that works.")
     ] = None,

@@ -16,13 +16,11 @@ from dojo.grader.cell import Setting
 from dojo.grader.confine import kernel
 from dojo.grader.confine.cage import Bars, Tier
 from dojo.grader.confine.probes import probe
+from dojo.grader.confine.users import claimed
 from dojo.grader.crew import Cell, CellDied, Crew, Exam, Patience, judge
 from dojo.grader.model import Expected, GraderError, Inventory, TestVerdict, Verdict
 from dojo.grader.trusted import TestFile
 from dojo.grader.verdict import Mixed
-
-FIRST_UID = 61_000
-"""Where we are root, submissions run as this user and those after it; they should be nobody's."""
 
 _NOTHING = Mixed((), MappingProxyType({}))
 
@@ -61,9 +59,9 @@ def confine(
 
 
 def _candidates(bars: Bars, wanted: Tier | None) -> list[Bars]:
-    uid = FIRST_UID if hasattr(os, "getuid") and os.getuid() == 0 else None
     if wanted == "none":
         return [replace(bars, tier="none", uid=None)]
+    uid = claimed() if hasattr(os, "getuid") and os.getuid() == 0 else None
     found = []
     if wanted in (None, "namespaces") and kernel.LINUX:
         found.append(replace(bars, tier="namespaces", uid=uid))

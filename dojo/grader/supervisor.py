@@ -22,6 +22,7 @@ from dojo.grader.bounds import secret_of, setting_of
 from dojo.grader.cell import Setting
 from dojo.grader.config import Config
 from dojo.grader.confine.cage import Tier
+from dojo.grader.confine.users import EACH
 from dojo.grader.crew import Cell, Crew, Patience, judge
 from dojo.grader.guard import Checked, Confinement, check, confine
 from dojo.grader.intake import Roster, submissions
@@ -332,4 +333,5 @@ def _verdict(entry: Entry, kata: str, journal: Journal) -> Verdict:
 
 def cores() -> int:
     """How many cells there should be, if nobody says."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(found, EACH)

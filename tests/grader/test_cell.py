@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
+import subprocess
+import sys
 import textwrap
 
 import pytest
 
+from dojo.grader.confine.users import EACH
 from dojo.grader.crew import Cell, judge
 
 from .conftest import PATIENCE
@@ -116,3 +120,30 @@ def test_a_cell_that_is_killed_is_replaced(bench):
         assert judge(cell, exams, source, PATIENCE, random.Random()).status == "passed"
         os.kill(cell.pid, 9)
         assert judge(cell, exams, source, PATIENCE, random.Random()).status == "passed"
+
+
+CLAIMS = """
+import sys
+from dojo.grader.confine.users import claimed
+print(claimed(), claimed(), flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there are no abstract sockets")
+def test_no_two_batches_share_their_users():
+    def begin() -> tuple[subprocess.Popen[str], list[str]]:
+        command = [sys.executable, "-c", CLAIMS]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        return process, process.stdout.readline().split()
+
+    begun = [begin() for _ in range(3)]
+    try:
+        for _, told in begun:
+            assert told[0] == told[1]
+        firsts = sorted(int(told[0]) for _, told in begun)
+        assert all(later - first >= EACH for first, later in itertools.pairwise(firsts))
+    finally:
+        for process, _ in begun:
+            process.communicate("")

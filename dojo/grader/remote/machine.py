@@ -6,7 +6,6 @@ import os
 import random
 import shutil
 import socket
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -18,14 +17,11 @@ from dojo.grader import config, trusted
 from dojo.grader.bounds import secret_of, setting_of
 from dojo.grader.cell import Setting
 from dojo.grader.confine.cage import Tier
+from dojo.grader.confine.users import EACH
 from dojo.grader.crew import Cell, CellDied, Crew, Exam, Patience, judge
-from dojo.grader.guard import FIRST_UID, Confinement, check, check_one, confine
+from dojo.grader.guard import Confinement, check, check_one, confine
 from dojo.grader.model import GraderError, Verdict
 from dojo.grader.remote.wire import Assignment
-
-_USERS_EACH = 64
-"""User ids of one worker, where we are root: as many cells can be told apart."""
-_WORKERS = 60
 
 
 class Unfit(Exception):
@@ -58,8 +54,8 @@ class Machine:
         tell: Callable[[str], None],
     ) -> Machine:
         """Finds the confinement and checks all katas, in the empty directory `workspace`. Raises GraderError."""
-        if cells > _USERS_EACH:
-            raise GraderError(f"--cells {cells}: {_USERS_EACH} is the most for one worker. Start a second one.")
+        if cells > EACH:
+            raise GraderError(f"--cells {cells}: {EACH} is the most for one worker. Start a second one.")
         workspace.chmod(0o711)  # another user has to get through, and to see nothing on the way
         tree = workspace / "trusted"
         tree.mkdir()
@@ -68,33 +64,11 @@ class Machine:
         limits = config.Limits()
         setting = setting_of(tree, (catalog.root, *secret), limits)
         confinement = confine(setting, wanted, files[0], secret, tell)
-        if confinement.bars.uid is not None:
-            own = FIRST_UID + _USERS_EACH * _number()
-            confinement = replace(confinement, bars=replace(confinement.bars, uid=own))
         lab = trusted.lab_version()
         with Crew(replace(setting, bars=confinement.bars), cells) as crew:
             checked = check(crew, tree, katas, files, Patience(limits.kata_seconds))
         names = {kata.name: kata for kata in katas}
         return cls(catalog, names, workspace, tree, checked.exams, confinement, secret, lab)
-
-
-_NAME: list[socket.socket] = []
-
-
-def _number() -> int:
-    """This worker's among all on this machine: from 1, as `dojo grade` may be at work with the first users itself."""
-    if sys.platform != "linux":
-        return 1
-    for number in range(1, _WORKERS):
-        name = socket.socket(socket.AF_UNIX)
-        try:
-            name.bind(f"\0dojo-worker-{number}")  # a name without a file: the kernel frees it with the last holder
-        except OSError:
-            name.close()
-            continue
-        _NAME.append(name)
-        return number
-    raise GraderError(f"{_WORKERS} workers are at work on this machine. Give one of them more --cells instead.")
 
 
 class Desk:
