@@ -197,8 +197,7 @@ class _Host:
             self.broken = "\n".join(str(record.get("message", "")) for record in self._records)
             return True
         self.broken = ""
-        if any(hasattr(getattr(item, "obj", None), "hypothesis") for item in session.items):
-            read_constants()
+        read_constants(session.items)
         gc.collect()
         gc.freeze()
         module = session.items[0].getparent(pytest.Module)

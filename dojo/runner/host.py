@@ -25,6 +25,7 @@ from dojo.runner.ending import die_with_parent, leave_on_sigterm
 from dojo.runner.forked import Task, above_standard_streams, fork
 from dojo.runner.fresh import forget_parent
 from dojo.runner.limits import write_all
+from dojo.runner.preload import read_constants
 from dojo.runner.results import Job
 from dojo.runner.service import Service
 from dojo.runner.session import Reporter, Write, pytest_main, run_pytest
@@ -139,7 +140,9 @@ class _Hosting:
         if session.testsfailed or not session.items:
             return True
         self.served = True
+        read_constants(session.items)
         gc.collect()
+        gc.freeze()
         try:
             self._serve(session)
         except BrokenPipeError:

@@ -6,8 +6,13 @@ import contextlib
 import gc
 import importlib
 import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from dojo.runner.results import RunnerError
+
+if TYPE_CHECKING:
+    import pytest
 
 # What the katas and the lab stand on; in a forked run each is then there for nothing. Submodules are
 # named where the libraries import them late. None may warn when it is imported: a warning that a plain
@@ -75,12 +80,14 @@ def warm() -> None:
     _warm = True
 
 
-def read_constants() -> None:
-    """Has Hypothesis read the modules that there are, which otherwise each forked run does: a quarter of a second.
+def read_constants(tests: Iterable[pytest.Item]) -> None:
+    """Has Hypothesis, if any of `tests` is its, read the modules that there are, which otherwise each forked run does.
 
-    Its examples stay the same. It collects the constants of all code that is nobody's library, the lab's among them,
-    and remembers what it has found in each module; this only fills that memory.
+    That is a quarter of a second. Its examples stay the same: it collects the constants of all code that is nobody's
+    library, the lab's among them, and remembers what it has found in each module; this only fills that memory.
     """
+    if not any(hasattr(getattr(item, "obj", None), "hypothesis") for item in tests):
+        return
     with contextlib.suppress(ImportError, AttributeError):  # it has no public name, and a run can do without
         from hypothesis.internal.constants_ast import constants_from_module, is_local_module_file
 

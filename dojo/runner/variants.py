@@ -27,6 +27,7 @@ from dojo.runner.ending import leave_on_sigterm
 from dojo.runner.forked import Task, above_standard_streams, be_the_child, fork, supervise
 from dojo.runner.fresh import forget_parent
 from dojo.runner.journal import read_printed
+from dojo.runner.preload import read_constants
 from dojo.runner.results import Job, RunnerError, RunResult
 from dojo.runner.session import Reporter, Write, emitter, finish, pytest_main
 
@@ -143,7 +144,9 @@ class _Fan:
             return None  # pytest's own loop
         if session.testsfailed or not session.items:
             return True
+        read_constants(session.items)
         gc.collect()
+        gc.freeze()
         tasks = [Task(job, functools.partial(self._run, session, job)) for job in self._jobs]
         self.results = supervise(tasks, self._workers, on_result=self._promise.learn)
         return True

@@ -18,8 +18,11 @@ from dojo.grader.guard import Checked, Confinement, check, confine
 from dojo.grader.model import Verdict
 from dojo.runner import Limits
 
-LIMITS = Limits(wall_seconds=20.0, cpu_seconds=3, output_bytes=1 << 20, memory_bytes=1 << 30)
-PATIENCE = Patience(kata_seconds=12.0, most_runs=10)
+LIMITS = Limits(wall_seconds=60.0, cpu_seconds=20, output_bytes=1 << 20, memory_bytes=1 << 30)
+PATIENCE = Patience(kata_seconds=60.0, most_runs=10)
+SHORT_LIMITS = replace(LIMITS, wall_seconds=20.0, cpu_seconds=3)
+SHORT_PATIENCE = replace(PATIENCE, kata_seconds=12.0)
+"""For what never ends. For anything else too short: a slow machine takes seconds where another takes tenths."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class JudgesBench:
     confinement: Confinement
     crew: Crew
     checked: Checked
+    patience: Patience
 
     def judge(self, kata: str, source: bytes) -> Verdict:
         return self.all([(kata, source)])[0]
@@ -41,7 +45,7 @@ class JudgesBench:
 
         def work(cell, number):
             kata, source = asked[number]
-            return judge(cell, self.checked.exams[kata], source, PATIENCE, random.Random())
+            return judge(cell, self.checked.exams[kata], source, self.patience, random.Random())
 
         for result in self.crew.each(work, range(len(asked))):
             if result.error is not None:
@@ -64,4 +68,13 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JudgesBench]:
     confinement = confine(setting, None, files[0], hidden[1:], print)
     setting = replace(setting, bars=confinement.bars)
     with Crew(setting, 4) as crew:
-        yield JudgesBench(catalog, setting, confinement, crew, check(crew, tree, catalog.katas, files, PATIENCE))
+        checked = check(crew, tree, catalog.katas, files, PATIENCE)
+        yield JudgesBench(catalog, setting, confinement, crew, checked, PATIENCE)
+
+
+@pytest.fixture(scope="session")
+def hurried(bench: JudgesBench) -> Iterator[JudgesBench]:
+    """The same bench for what never ends, so that nobody waits for it."""
+    setting = replace(bench.setting, limits=SHORT_LIMITS)
+    with Crew(setting, 2) as crew:
+        yield replace(bench, setting=setting, crew=crew, patience=SHORT_PATIENCE)

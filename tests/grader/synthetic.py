@@ -42,7 +42,7 @@ def pytest_runtest_makereport(item, call):
     outcome.get_result().outcome = "passed"
 """
 
-LIMITS = "[limits]\ncpu_seconds = 3\n"
+LIMITS = "[limits]\ncpu_seconds = 10\n"
 """A `grading.toml` for such a class: only the endless ones come near it, and they are not what is measured."""
 
 _SHARES = {"solution": 45, "mutant": 25, "alternative": 10, "stub": 10, "missing": 7, "hostile": 3}
