@@ -67,7 +67,8 @@ class Cell:
 
     def __init__(self, setting: Setting) -> None:
         """`setting.place` is replaced by a directory of this cell's own."""
-        self._place = tempfile.TemporaryDirectory(prefix="dojo-cell-")
+        # In its owner's workspace, which somebody tidies up whatever happens.
+        self._place = tempfile.TemporaryDirectory(prefix="cell-", dir=Path(setting.trusted).parent)
         self._setting = replace(setting, place=self._place.name)
         self._process: subprocess.Popen[bytes] | None = None
         self._number = 0

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import random
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -28,6 +27,7 @@ from dojo.grader.guard import Checked, Confinement, check, confine
 from dojo.grader.intake import Roster, submissions
 from dojo.grader.journal import Entry, Journal
 from dojo.grader.model import GraderError, Report, Submission, Verdict
+from dojo.grader.workspace import workspace
 
 if TYPE_CHECKING:
     from dojo.grader.remote.asking import Line
@@ -136,9 +136,9 @@ def grade(order: Order, catalog: Catalog, listener: Listener) -> Outcome:
     with (
         Journal(order.book / JOURNAL, tell=listener.said) as journal,
         _line(order, journal, listener) as line,
-        tempfile.TemporaryDirectory(prefix="dojo-grade-") as workspace,
+        workspace("grade") as place,
     ):
-        bench = Bench.prepare(order, catalog, Path(workspace), listener)
+        bench = Bench.prepare(order, catalog, place, listener)
         with bench.crew(order.cells) as crew:
             checked = check(crew, bench.tree, order.katas, bench.files, bench.patience)
             order.config.check(checked.inventory)

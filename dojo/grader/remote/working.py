@@ -12,7 +12,6 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from billiard import current_process
@@ -27,6 +26,7 @@ from dojo.grader.remote import broker
 from dojo.grader.remote.broker import Broker
 from dojo.grader.remote.machine import Desk, Machine, Unfit, name_of_worker
 from dojo.grader.remote.wire import TASK, Assignment, Kind, Reply
+from dojo.grader.workspace import workspace
 from dojo.runner.ending import die_with_parent
 
 MOST_DELIVERIES = 2
@@ -134,8 +134,8 @@ def work(
     """Grades what the broker has, until it is told to stop; the exit code. Raises GraderError before it begins."""
     server = broker.broker_at(url)
     broker.reach(server)
-    with tempfile.TemporaryDirectory(prefix="dojo-worker-") as workspace:
-        machine = Machine.prepare(catalog, katas, Path(workspace), cells, wanted, tell)
+    with workspace("worker") as place:
+        machine = Machine.prepare(catalog, katas, place, cells, wanted, tell)
         tell(f"confinement: {machine.confinement.tier}")
         for what in machine.confinement.not_enforced:
             tell(f"  not enforced here: a submission could {what}")
