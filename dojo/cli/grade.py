@@ -100,6 +100,19 @@ def grade(
         if status:
             _status(place)
             return
+        if similar:
+            graders: dict[str, object] = {
+                "--regrade": regrade,
+                "--queue": queue,
+                "--confinement": confinement,
+                "--workers": workers,
+                "--config": config,
+                "--one": one,
+                "--gradescope": gradescope,
+                "--classroom": classroom,
+            }
+            for option in (option for option, value in graders.items() if value):
+                fail(f"--similarity grades nothing, so {option} means nothing to it: leave one of them out.", USAGE)
         found = catalog()
         order = _order(found, folder, place, katas, track, roster, config, workers, confinement, regrade, queue)
         if similar:

@@ -261,3 +261,10 @@ def test_the_command_writes_the_pages_and_grades_nothing(tmp_path: Path) -> None
     result = CliRunner().invoke(app, [*command, "--json"])
     assert json.loads(result.output) == json.loads((tmp_path / "class-book" / "similarity.json").read_text())
     assert CliRunner().invoke(app, ["grade", str(tmp_path / "nowhere"), "--similarity"]).exit_code == 3
+
+
+@pytest.mark.parametrize("option", [("--regrade", "all"), ("--workers", "2"), ("--one",), ("--queue", "redis://x")])
+def test_what_means_nothing_to_it_is_refused(tmp_path: Path, option: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(app, ["grade", str(tmp_path), "--similarity", *option])
+    assert result.exit_code == 2
+    assert f"{option[0]} means nothing to it" in result.output

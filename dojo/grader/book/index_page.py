@@ -14,6 +14,12 @@ from dojo.grader.model import KataGrade, Report, StudentGrade
 _FLAGS = 2
 """So many of a student's flags stand in the table; their page has all."""
 
+# It may be written before or after this page, or never, and each is read on its own.
+_SIMILAR = (
+    '<p class="dim screen">Pairs of submissions that are worth a look: <code>dojo grade DIR --similarity</code> writes '
+    "<code>similarity.html</code> beside this page.</p>\n"
+)
+
 
 def index_page(report: Report, slugs: Sequence[str]) -> str:
     """The page's text. A student's row leads to `instructor/<slug>.html`, and to what they are handed out."""
@@ -26,7 +32,7 @@ def index_page(report: Report, slugs: Sequence[str]) -> str:
     body = (
         f'<h1>{escape(heading)}</h1>\n<p class="dim">{escape(" · ".join(counts))} · '
         f'<a class="screen" href="#class">What the class did not pass</a></p>\n{_confinement(report)}'
-        f"{_legend()}{_table(report, slugs)}{_statistics(report)}"
+        f"{_legend()}{_table(report, slugs)}{_statistics(report)}{_SIMILAR}"
     )
     return document(heading, body, SORT)
 
