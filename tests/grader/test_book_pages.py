@@ -22,6 +22,7 @@ from .the_class import KATAS, a_class, a_report, a_student, a_test, everything, 
 
 VOID = {"meta", "wbr", "br"}
 ALLOWED = {
+    "code",
     *(
         "html",
         "head",
