@@ -72,6 +72,11 @@ class Kata:
         return self.directory / f"test_{self.name}.py"
 
     @property
+    def on_a_broker(self) -> Path:
+        """Tests on a real Celery worker, for ``--broker``; most katas have none."""
+        return self.directory / "on_a_broker.py"
+
+    @property
     def hints(self) -> Path:
         return self.directory / "hints.md"
 

