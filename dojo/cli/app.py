@@ -53,6 +53,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.callback()(overview.dojo)
+app.command("next")(overview.next_step)
 app.command("list")(overview.list_katas)
 app.command("test")(work.run_tests)
 app.command("watch")(watch.watch)

@@ -9,7 +9,7 @@ import typer
 
 from dojo.catalog import Kata
 from dojo.cli.terminal import catalog, console, place, say, table, typed
-from dojo.practice import Progress, State, load, next_kata, states
+from dojo.practice import Progress, State, load, next_kata, states, way_to
 
 WORDS: dict[State, str] = {
     "solved": "solved",
@@ -50,6 +50,51 @@ def dojo(context: typer.Context) -> None:
         _after_the_last(standing)
     else:
         _next(following, standing[following.name], load(katas.root).get(following.name))
+
+
+def next_step(
+    goal: Annotated[
+        str | None, typer.Argument(metavar="[KATA or TRACK]", help="Where you want to get. Default: through all.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts: one JSON document.")] = False,
+) -> None:
+    """The kata to do next, and the way to the one that you want to be able to do.
+
+    What a kata builds on comes before it.
+
+    \b
+    Example:
+      dojo next
+      dojo next dlq_router
+      dojo next messaging --json
+    """
+    katas = catalog()
+    standing = states(katas)
+    if goal is None:
+        following = next_kata(katas, standing)
+        way = [following] if following else []
+    else:
+        chosen = katas.select([goal])
+        needed = {kata.name for one in chosen for kata in way_to(katas, standing, one)}
+        way = [kata for kata in katas if kata.name in needed]
+    if as_json:
+        say(json.dumps([_as_json(kata, standing[kata.name]) for kata in way], indent=2))
+        return
+    if not way:
+        _after_the_last(standing) if goal is None else say(f"Solved already: {', '.join(k.name for k in chosen)}.")
+        return
+    if len(way) > 1:
+        say(f"{len(way)} katas, about {sum(kata.minutes for kata in way)} minutes\n", style="bold")
+        rows = [[kata.name, f"builds on {', '.join(kata.needs)}" if kata.needs else "", kata.title] for kata in way]
+        table(rows, [_STYLES[standing[kata.name]] for kata in way])
+        say()
+    _next(way[0], standing[way[0].name], load(katas.root).get(way[0].name))
+    for what, names in (
+        ("needs", list(way[0].needs)),
+        ("opens", [kata.name for kata in katas if way[0].name in kata.needs]),
+    ):
+        if names:
+            say(f"  {what:<7} {', '.join(names)}")
 
 
 def list_katas(

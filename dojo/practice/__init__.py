@@ -6,7 +6,7 @@ from dojo.practice.bench import HOME, PracticeError, keep, reset, write_atomical
 from dojo.practice.further import Question, read_questions
 from dojo.practice.hints import Hint, read_hints, text_sha256, unlocked
 from dojo.practice.history import FILE, Event, History, history
-from dojo.practice.progress import Progress, State, load, next_kata, progress_of, record_attempt, sha256, states
+from dojo.practice.progress import Progress, State, load, next_kata, progress_of, record_attempt, sha256, states, way_to
 
 __all__ = [
     "FILE",
@@ -31,5 +31,6 @@ __all__ = [
     "states",
     "text_sha256",
     "unlocked",
+    "way_to",
     "write_atomically",
 ]

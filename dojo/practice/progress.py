@@ -125,15 +125,26 @@ def states(katas: Catalog, known: dict[str, Progress] | None = None) -> dict[str
 def next_kata(katas: Catalog, standing: dict[str, State], after: Kata | None = None) -> Kata | None:
     """The kata to go on with: one that is being worked on, else the first new one, else None.
 
-    With `after`, the one that follows it in the syllabus comes first.
+    With `after`, the one that follows it in the syllabus comes first. A new kata that builds on others waits for
+    them, unless everything that is left does.
     """
     listed = list(katas)
     if after is not None:
         place = next((number for number, kata in enumerate(listed) if kata.name == after.name), -1) + 1
         listed = listed[place:] + listed[: place - 1]
-        return next((kata for kata in listed if standing[kata.name] in ("started", "new")), None)
-    for wanted in ("started", "new"):
-        for kata in listed:
-            if standing[kata.name] == wanted:
-                return kata
-    return None
+        listed = [kata for kata in listed if standing[kata.name] in ("started", "new")]
+    else:
+        listed = [kata for wanted in ("started", "new") for kata in listed if standing[kata.name] == wanted]
+    ready = (kata for kata in listed if standing[kata.name] == "started" or len(way_to(katas, standing, kata)) == 1)
+    return next(ready, listed[0] if listed else None)
+
+
+def way_to(katas: Catalog, standing: dict[str, State], goal: Kata) -> list[Kata]:
+    """What is still to be solved, in teaching order: the katas that `goal` builds on, directly or not, and it."""
+    wanted, unseen = set[str](), [goal.name]
+    while unseen:
+        kata = katas.get(unseen.pop())
+        if kata is not None and kata.name not in wanted and standing[kata.name] not in ("solved", "changed"):
+            wanted.add(kata.name)
+            unseen += kata.needs
+    return [kata for kata in katas if kata.name in wanted]

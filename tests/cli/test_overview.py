@@ -214,3 +214,36 @@ def test_an_unknown_kata_lists_the_nearest_names(dojo: Run, command: str) -> Non
     result = dojo(*command.split(), "ad_one")
     assert result.code == 2
     assert "no kata is called 'ad_one'. Nearest: add_one" in result.err
+
+
+def test_what_is_next_and_what_it_leads_to(dojo: Run, first: Kata) -> None:
+    result = dojo("next")
+    assert result.code == 0
+    assert result.out.startswith("Next: One more, and no less\n")
+    assert result.out.endswith("  opens   add_two\n")
+    dojo_says_green(first)
+    solve(first)
+    assert dojo("next").out.endswith("  needs   add_one\n")
+
+
+def test_the_way_to_a_kata_leads_through_what_it_builds_on(dojo: Run, katas: Catalog, first: Kata) -> None:
+    out = dojo("next", "add_two").out
+    assert out.startswith("2 katas, about 15 minutes\n")
+    assert "Next: One more, and no less" in out
+    assert [kata["name"] for kata in json.loads(dojo("next", "counting", "--json").out)] == ["add_one", "add_two"]
+    for kata in katas:
+        solve(kata)
+        dojo_says_green(kata)
+    assert dojo("next", "add_two").out == "Solved already: add_two.\n"
+    assert dojo("next").out.startswith("All solved.")
+
+
+def test_what_somebody_works_on_comes_before_what_it_builds_on(dojo: Run, katas: Catalog) -> None:
+    katas.katas[1].stub.write_text("mine = 1\n", encoding="utf-8")
+    assert "Go on with: Two more" in dojo("next").out
+
+
+def test_a_way_to_nowhere_is_refused(dojo: Run) -> None:
+    result = dojo("next", "add_tree")
+    assert result.code == 2
+    assert "add_t" in result.err
