@@ -16,7 +16,7 @@ _PARTS = {
 }
 
 _HERE = Path(__file__).parent
-_TOOLS = ("author", "cli", "grader", "lab", "plots", "plugin", "practice", "runner", "watch")
+_TOOLS = ("author", "cli", "fidelity", "grader", "lab", "plots", "plugin", "practice", "runner", "watch")
 """Directories of tests that are about `dojo/` and say nothing of a kata."""
 
 

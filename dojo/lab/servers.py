@@ -7,7 +7,6 @@ and inspection that is neither gated nor traced.
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,8 +14,9 @@ import redis
 from fakeredis import FakeServer
 from fakeredis._clients._async import FakeAsyncRedisConnection
 from fakeredis._clients._sync import FakeRedisConnection
-from fakeredis.commands_mixins.string_mixin import StringCommandsMixin
 from redis.exceptions import ConnectionError as RedisConnectionError
+
+from dojo.lab.faithful import agree_with_the_server
 
 if TYPE_CHECKING:
     from dojo.lab.clock import Clock
@@ -48,7 +48,7 @@ class FakeBackend:
     sync_connection: type[Any] = FakeRedisConnection
 
     def __init__(self) -> None:
-        _expire_exactly()
+        agree_with_the_server()
 
     def fresh(self, clock: Clock) -> dict[str, Any]:
         return {"server": FakeServer(version=(7,))}
@@ -58,28 +58,6 @@ class FakeBackend:
 
     def close(self) -> None:
         """There is nothing to stop."""
-
-
-def _expire_exactly() -> None:
-    """Let SETEX and PSETEX on the fake expire when a server's would.
-
-    fakeredis 2.40 cuts the moment down to a whole second, so that PSETEX of 250 ms may be gone at once; its SET with
-    EX or PX is exact.
-    """
-    for name, per_second in (("setex", 1), ("psetex", 1000)):
-        original = getattr(StringCommandsMixin, name)
-        if not hasattr(original, "__wrapped__"):
-            setattr(StringCommandsMixin, name, _exact(original, per_second))
-
-
-def _exact(original: Any, per_second: int) -> Any:
-    @functools.wraps(original)
-    def command(socket: Any, key: Any, amount: int, value: bytes) -> Any:
-        reply = original(socket, key, amount, value)
-        key.expireat = socket._db.time + amount / per_second
-        return reply
-
-    return command
 
 
 def open_backend(choice: str) -> Backend:
