@@ -6,6 +6,7 @@ learner calls, one round trip is one atomic, schedulable, breakable step.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,15 @@ import redis.asyncio
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from dojo.lab.commands import footprint, joined, spelled, unpack
+from dojo.lab.errors import LabError
+from dojo.lab.servers import CUT
 
 if TYPE_CHECKING:
     from dojo.lab.trace import Step
     from dojo.lab.world import World
+
+
+_SUBSCRIBING = (b"SUBSCRIBE", b"PSUBSCRIBE", b"UNSUBSCRIBE", b"PUNSUBSCRIBE")
 
 
 def lost(message: str) -> Exception:
@@ -53,21 +59,24 @@ class _GatedAsync:
         self._world = world
         self._trip: _Trip | None = None
         self._greeting = False
+        self._subscriber = False
         super().__init__(**options)
 
-    async def connect(self) -> None:
+    async def _connect(self) -> None:
         # While a real socket is being opened time must not jump, nor anybody else take a step.
         self._world.wire.in_flight += 1
         try:
-            await super().connect()  # type: ignore[misc]
+            await super()._connect()  # type: ignore[misc]
         finally:
             self._world.wire.in_flight -= 1
 
     async def on_connect(self) -> None:
         self._greeting = True
+        self._world.wire.in_flight += 1
         try:
             await super().on_connect()  # type: ignore[misc]
         finally:
+            self._world.wire.in_flight -= 1
             self._greeting = False
 
     async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
@@ -78,6 +87,9 @@ class _GatedAsync:
         commands = unpack(joined(command))
         self._end_trip()
         step = await world.enter(spelled(commands), footprint(commands), lost)
+        if self._subscriber or commands[0][0].upper() in _SUBSCRIBING:
+            await self._send_as_subscriber(step, command, check_health)
+            return
         world.wire.in_flight += 1
         self._trip = _trip(step, commands)
         try:
@@ -97,10 +109,37 @@ class _GatedAsync:
             await self.disconnect()
             await world.leave(step, lost)
 
+    async def _send_as_subscriber(self, step: Step, command: Any, check_health: bool) -> None:
+        """What is answered on a connection that has subscribed comes among its messages, whenever somebody reads."""
+        self._subscriber = True
+        self._world.server.arrive()
+        self._world.server.subscribers.add(self)
+        await super().send_packed_command(command, check_health)  # type: ignore[misc]
+        self._world.server.settle()
+        step.reply = None
+        if self._world.faulted(step):
+            await self.disconnect()
+            await self._world.leave(step, lost)
+
+    async def disconnect(self, *args: Any, **options: Any) -> None:
+        if self._subscriber:
+            self._subscriber = False
+            self._world.server.forget(self)
+        await super().disconnect(*args, **options)  # type: ignore[misc]
+
+    async def _read_message(self, *args: Any, **options: Any) -> Any:
+        if options.get("timeout") == math.inf:
+            options["timeout"] = None  # the fake would set a timer for the end of time
+        message = await super().read_response(*args, **options)  # type: ignore[misc]
+        if message == CUT:
+            await self.disconnect()
+            raise lost("the server closed the connection")
+        return message
+
     async def read_response(self, *args: Any, **options: Any) -> Any:
         trip = self._trip
         if trip is None:
-            return await super().read_response(*args, **options)  # type: ignore[misc]
+            return await self._read_message(*args, **options)
         try:
             reply = await super().read_response(*args, **options)  # type: ignore[misc]
         except redis.ResponseError as error:
@@ -114,6 +153,7 @@ class _GatedAsync:
 
     def _take(self, trip: _Trip, reply: Any) -> None:
         if trip.take(reply):
+            self._world.server.settle()
             self._end_trip()
 
     def _end_trip(self) -> None:
@@ -148,6 +188,8 @@ class _GatedSync:
         if world.closed and commands == [[b"UNWATCH"]]:
             # A pipeline says this from __del__ too, where ProcessDied would be an unraisable exception.
             raise lost("the process that watched is dead")
+        if commands[0][0].upper() in _SUBSCRIBING:
+            raise LabError("the lab's synchronous clients do not subscribe; use `lab.redis()`, the asynchronous one")
         step = world.enter_sync(spelled(commands), footprint(commands), lost)
         try:
             world.server.arrive()
@@ -182,6 +224,7 @@ class _GatedSync:
 
     def _take(self, trip: _Trip, reply: Any) -> None:
         if trip.take(reply):
+            self._world.server.settle()
             self._trip = None
 
 

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,9 @@ class Valkey:
 
     def keep_up(self, clock: Clock) -> None:
         self._show(clock.wall_ns)
+
+    def cut(self, raw: redis.Redis, subscribers: Collection[Any]) -> None:
+        raw.client_kill_filter(_type="pubsub")
 
     def _show(self, wall_ns: int) -> None:
         if wall_ns == self._shown_ns:
@@ -135,6 +138,9 @@ class Remote:
             left = self._admin.pttl(key)
             if left >= 0:
                 self._admin.pexpire(key, max(0, left - passed_ms))
+
+    def cut(self, raw: redis.Redis, subscribers: Collection[Any]) -> None:
+        raw.client_kill_filter(_type="pubsub")
 
     def close(self) -> None:
         with contextlib.suppress(redis.RedisError):

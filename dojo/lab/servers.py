@@ -7,7 +7,7 @@ and inspection that is neither gated nor traced.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 import redis
@@ -20,6 +20,10 @@ from dojo.lab.faithful import agree_with_the_server
 
 if TYPE_CHECKING:
     from dojo.lab.clock import Clock
+
+
+CUT = b"\0the connection is cut"
+"""What a subscriber of the fake finds behind its last message when the server has hung up."""
 
 
 class Backend(Protocol):
@@ -35,6 +39,9 @@ class Backend(Protocol):
 
     def keep_up(self, clock: Clock) -> None:
         """Bring the server's clock to the world's; called before each command."""
+
+    def cut(self, raw: redis.Redis, subscribers: Collection[Any]) -> None:
+        """Close the connections of all subscribers; `raw` is a client of the server's."""
 
     def close(self) -> None:
         """Stop whatever was started."""
@@ -55,6 +62,13 @@ class FakeBackend:
 
     def keep_up(self, clock: Clock) -> None:
         """The fake reads the world's clock itself."""
+
+    def cut(self, raw: redis.Redis, subscribers: Collection[Any]) -> None:
+        for connection in subscribers:
+            socket = connection._sock
+            socket.kill()  # nothing more is delivered
+            socket.responses.put_nowait(CUT)
+            socket._response_available.set()
 
     def close(self) -> None:
         """There is nothing to stop."""
@@ -81,6 +95,8 @@ class Server:
         self._down: Exception | None = None
         self.options = backend.fresh(clock)
         self._raw: redis.Redis | None = None
+        self.subscribers: set[Any] = set()
+        """The gated connections that have subscribed to something."""
 
     @property
     def raw(self) -> redis.Redis:
@@ -113,6 +129,27 @@ class Server:
         count = {b"zset": self.raw.zcard, b"list": self.raw.llen, b"set": self.raw.scard, b"hash": self.raw.hlen,
                  b"stream": self.raw.xlen}.get(kind)  # fmt: skip
         return int(count(key)) if count else int(kind != b"none")
+
+    def cut_subscribers(self) -> int:
+        """Hang up on everybody who has subscribed, as a server that restarts does; how many there were.
+
+        What was published before can still be read, what is published from now on is lost to them.
+        """
+        count = len(self.subscribers)
+        self._backend.cut(self.raw, self.subscribers)
+        return count
+
+    def forget(self, connection: Any) -> None:
+        """A subscriber hangs up."""
+        self.subscribers.discard(connection)
+        if not self._backend.remote and connection._sock is not None:
+            connection._sock.kill()  # the fake would notice when the collector comes by
+
+    def settle(self) -> None:
+        """Wait until what has been published is where its subscribers can read it."""
+        if self.subscribers and self._backend.remote:
+            # The server answers this after it has written what it owed to others.
+            self.raw.ping()
 
     @contextlib.contextmanager
     def outage(self, error: Exception | None = None) -> Iterator[None]:
