@@ -81,8 +81,9 @@ class _GatedAsync:
         world.wire.in_flight += 1
         self._trip = _trip(step, commands)
         try:
-            world.server.arrive()
-            await super().send_packed_command(command, check_health)  # type: ignore[misc]
+            with world.clock.on_the_server():
+                world.server.arrive()
+                await super().send_packed_command(command, check_health)  # type: ignore[misc]
         except BaseException as error:
             self._end_trip()
             step.note = str(error) or type(error).__name__
@@ -150,8 +151,9 @@ class _GatedSync:
             raise lost("the process that watched is dead")
         step = world.enter_sync(spelled(commands), footprint(commands), lost)
         try:
-            world.server.arrive()
-            super().send_packed_command(command, check_health)  # type: ignore[misc]
+            with world.clock.on_the_server():
+                world.server.arrive()
+                super().send_packed_command(command, check_health)  # type: ignore[misc]
         except RedisConnectionError as error:
             step.note = str(error)
             raise
