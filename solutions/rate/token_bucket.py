@@ -38,14 +38,14 @@ end
 
 -- No bucket is emptier than empty: the clock was stepped back. Begin a last filling here, and write that down even
 -- if this take is refused, or the next one would begin it again.
-local stepped_back = debt > filling
+local stored = debt
 debt = math.min(debt, filling)
 
 local missing = debt + cost * interval - filling
 if missing <= 0 then
   debt = debt + cost * interval
 end
-if missing <= 0 and cost > 0 or stepped_back then
+if debt ~= stored then
   local next_full_at = string.format('%.0f %.0f', now + math.floor(debt / parts), debt % parts)
   redis.call('SET', KEYS[1], next_full_at, 'PX', math.ceil(debt / parts / 1000))
 end
@@ -110,7 +110,9 @@ class TokenBucket:
         """
         if cost < 0:
             raise ValueError(f"cost must be at least 0, not {cost}")
-        answer: Any = await self._take([self._name(key)], [*self._settings, cost])
+        # However large the cost, the script's numbers stay small.
+        asked = min(cost, self._capacity + 1)
+        answer: Any = await self._take([self._name(key)], [*self._settings, asked])
         remaining, retry_after, reset_after = answer
         wait = retry_after / _MICROSECONDS if cost <= self._capacity else math.inf
         return Decision(retry_after == 0, remaining, wait, reset_after / _MICROSECONDS)

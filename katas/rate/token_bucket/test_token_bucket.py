@@ -41,7 +41,7 @@ def bucket_model(capacity, interval):
 
 def expect_seconds(lab, what, got, seconds, trap):
     right = type(got) is float and (got == seconds or abs(got - seconds) <= 1e-5)
-    lab.require(right, expected=f"{what} {seconds:.9g} (a float, in seconds)", got=f"{what} {got!r}", trap=trap)
+    lab.require(right, expected=f"{what}: {seconds:.9g} s, as a float", got=f"{what}: {got!r}", trap=trap)
 
 
 def expect_decision(lab, what, got, right, trap, retry_trap=None, reset_trap=None):
@@ -83,6 +83,15 @@ async def test_tokens_come_back_one_by_one(lab, rate, per, pause, calls, trap):
     lab.expect("calls allowed", got, [0, calls, 2 * calls, 3 * calls], trap=trap)
 
 
+async def test_a_token_is_not_a_microsecond_early(lab):
+    """Rule 2. A token comes back every `per / rate` seconds, and not a microsecond earlier."""
+    lab.scenario("capacity 1, a token every 2,500 microseconds; takes at so many microseconds")
+    bucket = TokenBucket(lab.redis(), capacity=1, rate=4, per=0.01)
+    for instant, right in (0, True), (2499, False), (2501, True), (5200, True), (7699, False), (7701, True):
+        await asyncio.sleep(instant / 1_000_000 - lab.now)
+        lab.expect(f"allowed at {instant:,} microseconds", await allowed(bucket), [right], trap="coarse-time")
+
+
 async def test_idle_time_is_saved_up_to_the_capacity(lab):
     """Rule 3. A bucket that nobody uses fills up to `capacity` and no further."""
     lab.scenario("capacity 2, eight tokens a second; one is taken, and after each pause as many as there are")
@@ -122,11 +131,11 @@ async def test_a_cost_of_zero_only_looks(lab):
 
 async def test_what_can_never_be_is_never_promised(lab):
     """Rule 6. A cost above `capacity` is refused with a `retry_after` of infinity; what makes no sense, ValueError."""
-    lab.scenario("capacity 3, a token every 20 s; takes of 4, 2, 9 and 3")
+    lab.scenario("capacity 3, a token every 20 s; takes of 4, 2, 10^18 and 3")
     client = lab.redis()
     bucket = TokenBucket(client, capacity=3, rate=3, per=60)
     with lab.no_error(expected="a refusal", trap="false-promise"):
-        got = [await bucket.take("ann", cost) for cost in (4, 2, 9, 3)]
+        got = [await bucket.take("ann", cost) for cost in (4, 2, 10**18, 3)]
     for take, right in (0, Decision(False, 3, math.inf, 0.0)), (2, Decision(False, 1, math.inf, 40.0)):
         expect_decision(lab, f"take {take + 1}", got[take], right, trap="false-promise")
     expect_seconds(lab, "retry_after of take 4", got[3].retry_after, 40.0, trap="vague-retry-after")
@@ -137,6 +146,8 @@ async def test_what_can_never_be_is_never_promised(lab):
     for name, value in ("capacity", 0), ("capacity", -1), ("rate", 0), ("rate", -1), *wrong:
         with lab.raises(ValueError, when=f"for {name}={value!r}", trap="unchecked-arguments"):
             TokenBucket(client, **{"capacity": 3, "rate": 3, "per": 60, name: value})
+    with lab.no_error(expected="the smallest settings work", trap="unchecked-arguments"):
+        TokenBucket(client, capacity=1, rate=1, per=0.001)
 
 
 @pytest.mark.parametrize(("rate", "per"), [(3, 1), (7, 60)])
@@ -188,18 +199,22 @@ async def test_errors_do_not_add_up(lab):
 
 async def test_each_caller_has_a_bucket(lab):
     """Rule 9. Each key of each namespace has a bucket of its own, and calls that overlap do not mix."""
-    lab.scenario("capacity 9; calls that overlap, each the first of its bucket, and each at another cost")
-    client, names = lab.redis(), (("api", "a:b"), ("api:a", "b"), ("", "a:b"), ("API", "a:b"), ("api", "A:b"))
-    names += ("api", ""), ("api", "x" * 200), ("api", "x" * 201)
-    calls = [TokenBucket(client, capacity=9, rate=1, namespace=name).take(key, cost)
-             for cost, (name, key) in enumerate(names, 1)]  # fmt: skip
+    lab.scenario("capacity 20; calls that overlap, each the first of its bucket, and each at another cost")
+    client, strange = lab.redis(), ("", "A:b", "zo\u00eb", "zoe\u0308", "x" * 200, "x" * 201, "plumless", "buckeroo")
+    names = [(name, "a:b") for name in ("api", "API", "", "token-bucket")] + [("api:a", "b")]
+    names += [("api", key) for key in strange]  # the last two are alike to CRC-32
+    calls = [
+        TokenBucket(client, capacity=20, rate=1, namespace=name).take(key, cost)
+        for cost, (name, key) in enumerate(names, 1)
+    ]
+    right = [20 - cost for cost, _ in enumerate(names, 1)]
     got = [decision.remaining for decision in await asyncio.gather(*calls)]
-    lab.expect("remaining", got, [8, 7, 6, 5, 4, 3, 2, 1], trap="shared-bucket")
-    lab.scenario("capacity 9; calls that overlap on one TokenBucket, each of another key and at another cost")
-    bucket = TokenBucket(client, capacity=9, rate=1, namespace="one")
-    with lab.no_error(expected="eight decisions", trap="mixed-up-calls"):
-        got = await asyncio.gather(*(bucket.take(f"caller {cost}", cost) for cost in range(1, 9)))
-    lab.expect("remaining", [d.remaining for d in got], [8, 7, 6, 5, 4, 3, 2, 1], trap="mixed-up-calls")
+    lab.expect("remaining", got, right, trap="shared-bucket")
+    lab.scenario("capacity 20; calls that overlap on one TokenBucket, each of another key and at another cost")
+    bucket = TokenBucket(client, capacity=20, rate=1, namespace="one")
+    with lab.no_error(expected="a decision for each call", trap="mixed-up-calls"):
+        got = await asyncio.gather(*(bucket.take(f"caller {cost}", cost) for cost, _ in enumerate(names, 1)))
+    lab.expect("remaining", [decision.remaining for decision in got], right, trap="mixed-up-calls")
 
 
 async def test_servers_share_one_bucket(lab):
@@ -272,18 +287,21 @@ async def test_only_the_clock_of_redis_counts(lab, error):
 async def test_a_clock_stepped_back_bends_nothing(lab, step):
     """Rule 13. After a step back of Redis' clock nothing is given away, and one filling later all is back."""
     lab.scenario(f"capacity 2, a token every 30 s, both taken at 0 s; at 10 s Redis' clock goes back by {step} s")
-    bucket = TokenBucket(lab.redis(), capacity=2, rate=2, per=60)
-    await allowed(bucket, 2)
+    a, b = (lab.process().TokenBucket(lab.redis(), capacity=2, rate=2, per=60) for _ in range(2))
+    await allowed(a, 2)
     await asyncio.sleep(10)
     lab.step_wall_clock(-step)
-    lab.expect("allowed at 10 s", await allowed(bucket), [False], trap="step-back-frees")
+    for name, bucket in ("B", b), ("A", a):
+        lab.expect(f"allowed at 10 s on {name}", await allowed(bucket), [False], trap="step-back-frees")
     await asyncio.sleep(19.5)
-    refused = await bucket.take("ann")
+    refused = await a.take("ann")
     lab.expect("allowed at 29.5 s", refused.allowed, False, trap="step-back-frees")
     wait = lab.plain("retry_after", refused.retry_after, trap="step-back-locks-out")
     lab.require(wait < 10.502, expected="retry_after of 10.5 s at most", got=f"{wait!r} s", trap="step-back-locks-out")
-    await asyncio.sleep(40.501)
-    lab.expect("2 allowed at 70.001 s", await allowed(bucket, cost=2), [True], trap="step-back-locks-out")
+    await asyncio.sleep(wait)
+    lab.expect("allowed after retry_after", await allowed(b), [True], trap="step-back-locks-out")
+    await asyncio.sleep(60 + MILLISECOND)
+    lab.expect("2 allowed 60.001 s later", await allowed(a, cost=2), [True], trap="step-back-locks-out")
 
 
 @settings(max_examples=6)

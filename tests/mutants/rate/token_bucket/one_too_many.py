@@ -1,4 +1,4 @@
-"""The bucket is judged as it was before the take: an empty one still gives a token.
+"""The tolerance is counted beyond the token that is there anyway: `capacity` and one more.
 
 Trap: off-by-one
 Rule: 1
@@ -13,7 +13,7 @@ SCRIPT = """
 local capacity, interval, parts, cost = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
-local filling = capacity * interval
+local filling = (capacity + 1) * interval
 local debt = 0
 local full_at = redis.call('GET', KEYS[1])
 if full_at then
@@ -22,7 +22,7 @@ if full_at then
 end
 local stepped_back = debt > filling
 debt = math.min(debt, filling)
-local missing = debt + (cost - 1) * interval - filling
+local missing = debt + cost * interval - filling
 if missing <= 0 then
   debt = debt + cost * interval
 end
