@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from dojo.lab.world import World
 
 
-def lost(message: str) -> Exception:
-    return RedisConnectionError(message)
-
-
 @dataclass
 class _Trip:
     """One round trip that is under way: its step, and the replies still to come."""
@@ -77,7 +73,7 @@ class _GatedAsync:
         world = self._world
         commands = unpack(joined(command))
         self._end_trip()
-        step = await world.enter(spelled(commands), footprint(commands), lost)
+        step = await world.enter(spelled(commands), footprint(commands), world.server.lost)
         world.wire.in_flight += 1
         self._trip = _trip(step, commands)
         try:
@@ -96,7 +92,7 @@ class _GatedAsync:
                 except redis.ResponseError:
                     continue  # an error reply is a reply; the fault decides what the caller sees
             await self.disconnect()
-            await world.leave(step, lost)
+            await world.leave(step, world.server.lost)
 
     async def read_response(self, *args: Any, **options: Any) -> Any:
         trip = self._trip
@@ -148,8 +144,8 @@ class _GatedSync:
         self._trip = None
         if world.closed and commands == [[b"UNWATCH"]]:
             # A pipeline says this from __del__ too, where ProcessDied would be an unraisable exception.
-            raise lost("the process that watched is dead")
-        step = world.enter_sync(spelled(commands), footprint(commands), lost)
+            raise RedisConnectionError("the process that watched is dead")
+        step = world.enter_sync(spelled(commands), footprint(commands), world.server.lost)
         try:
             with world.clock.on_the_server():
                 world.server.arrive()
@@ -165,7 +161,7 @@ class _GatedSync:
                 except redis.ResponseError:
                     continue
             self.disconnect()
-            world.leave_sync(step, lost)
+            world.leave_sync(step, world.server.lost)
 
     def read_response(self, *args: Any, **options: Any) -> Any:
         trip = self._trip

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 import redis
@@ -101,6 +101,8 @@ class Server:
         self._backend = backend
         self._clock = clock
         self._down: Exception | None = None
+        self.lost: Callable[[str], Exception] = RedisConnectionError
+        """Builds what a client raises for a lost request or reply; `redis.TimeoutError` is the other usual one."""
         self.options = backend.fresh(clock)
         self._raw: redis.Redis | None = None
 

@@ -38,7 +38,7 @@ class TokenBucket:
             redis: an asyncio client with its default `decode_responses=False`; it belongs to the caller.
             capacity: tokens in a full bucket, 1 to 10,000: the largest burst.
             rate: how many tokens come back in `per` seconds, 1 to 10,000, evenly spread.
-            per: seconds, 0.001 to 86,400.
+            per: seconds, 0.001 to 86,400; `per / rate` is at least 10 microseconds.
             namespace: what is limited, such as "search".
 
         Raises:
