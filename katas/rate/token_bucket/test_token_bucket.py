@@ -172,7 +172,7 @@ async def test_waiting_retry_after_is_enough(lab, rate, per):
     lab.expect("5 allowed after reset_after", await allowed(bucket, cost=5), [True], trap="vague-reset-after")
 
 
-@settings(max_examples=8)
+@settings(max_examples=6)
 @example(calls=[(0.0, 4), (0.1, 0), (0.1, 0), (0.1, 1), (0.9, 3), (0.2, 5)])
 @given(calls=st.lists(st.tuples(TENTHS, st.integers(0, 5)), min_size=1, max_size=10))
 async def test_any_history_is_that_of_a_bucket(lab, calls):
@@ -237,7 +237,7 @@ async def test_racing_servers_allow_what_fits(lab, capacity, taken, cost, fit, t
     """Rule 10. Servers that decide at the same instant allow what fits, no more and no less."""
     lab.scenario(f"capacity {capacity}, {taken} taken; at the same instant a call on A costs {cost}, one on B 1")
     a, b = (lab.process().TokenBucket(lab.redis(), capacity=capacity, rate=1, per=60) for _ in range(2))
-    await allowed(a, taken)
+    await allowed(a, taken), await allowed(b, cost=0, key="bob")  # by now Redis knows every script
     with lab.no_error(expected="two decisions", trap=trap):
         decisions = await lab.race(a.take("ann", cost), b.take("ann"), names=("server A", "server B"))
     lab.expect("calls allowed", count(lab, trap, *decisions), fit, trap=trap)
@@ -310,7 +310,7 @@ async def test_a_clock_stepped_back_bends_nothing(lab, step):
     lab.expect("2 allowed 60.001 s later", await allowed(a, cost=2), [True], trap="step-back-locks-out")
 
 
-@settings(max_examples=6)
+@settings(max_examples=4)
 @example(calls=[(0.0, 0), (0.0, 0), (1.0, 3600), (0.5, 3600), (2.0, 0), (0.5, 0)])
 @given(calls=st.lists(st.tuples(TENTHS, st.sampled_from([0, 0, 0.5, 2, 3600])), min_size=1, max_size=10))
 async def test_no_step_back_bends_the_rate(lab, calls):
@@ -353,7 +353,7 @@ async def test_a_bucket_is_forgotten_when_it_is_full(lab, rate, per):
         for cost in (1, 500, 302):
             await bucket.take("ann", cost)
             size = sum(raw.strlen(k) / 25 if raw.type(k) == b"string" else lab.server.memory(k) for k in names())
-            lab.require(size <= 8, expected="8 elements, or 200 bytes", got=f"{size:g} elements", trap="log-of-takes")
+            lab.require(size <= 8, expected="a size of 8 at most", got=f"a size of {size:g}", trap="log-of-takes")
     await asyncio.sleep(803 * per / rate - MILLISECOND / 2)
     remaining = (await bucket.take("ann", 0)).remaining
     lab.expect("remaining half a millisecond before the bucket is full", remaining, 899, trap="early-expiry")
