@@ -61,6 +61,7 @@ class Clock:
     def __init__(self) -> None:
         self.elapsed_ns = 0
         self._wall_offset_ns = 0
+        self._host_error_ns = 0
         self._traveller: time_machine.Traveller | None = None
         self._on_move: list[Callable[[], None]] = []
 
@@ -71,7 +72,7 @@ class Clock:
 
     @property
     def wall_ns(self) -> int:
-        """The Unix time in nanoseconds that everybody in this world reads."""
+        """The Unix time in nanoseconds: what the server reads, and everybody whose clock is right."""
         return EPOCH_S * NS + self.elapsed_ns + self._wall_offset_ns
 
     def monotonic(self) -> float:
@@ -99,14 +100,42 @@ class Clock:
         self._wall_offset_ns += delta_ns
         self._shift_wall(delta_ns)
 
+    @contextlib.contextmanager
+    def host_error(self, seconds: float) -> Iterator[None]:
+        """Inside, whoever asks for the wall time is told one that is wrong by `seconds`; the server is not."""
+        error_ns = round(seconds * NS)
+        self._host_error_ns += error_ns
+        self._travel(error_ns)
+        try:
+            yield
+        finally:
+            self._host_error_ns -= error_ns
+            self._travel(-error_ns)
+
+    @contextlib.contextmanager
+    def on_the_server(self) -> Iterator[None]:
+        """While a command is applied: the fake runs in this process, and would read the host's clock."""
+        error_ns = self._host_error_ns
+        if not error_ns:
+            yield
+            return
+        self._travel(-error_ns)
+        try:
+            yield
+        finally:
+            self._travel(error_ns)
+
     def _shift_wall(self, delta_ns: int) -> None:
+        self._travel(delta_ns)
+        for callback in self._on_move:
+            callback()
+
+    def _travel(self, delta_ns: int) -> None:
         if self._traveller is not None:
             # Whole seconds travel as an int and stay exact; a float of the rest is exact to the nanosecond.
             whole, rest = divmod(delta_ns, NS)
             self._traveller.shift(whole)
             self._traveller.shift(rest / NS)
-        for callback in self._on_move:
-            callback()
 
     @contextlib.contextmanager
     def installed(self, sleep: Callable[[float], None]) -> Iterator[None]:

@@ -26,10 +26,6 @@ if TYPE_CHECKING:
 _SUBSCRIBING = (b"SUBSCRIBE", b"PSUBSCRIBE", b"UNSUBSCRIBE", b"PUNSUBSCRIBE")
 
 
-def lost(message: str) -> Exception:
-    return RedisConnectionError(message)
-
-
 @dataclass
 class _Trip:
     """One round trip that is under way: its step, and the replies still to come."""
@@ -86,15 +82,16 @@ class _GatedAsync:
         world = self._world
         commands = unpack(joined(command))
         self._end_trip()
-        step = await world.enter(spelled(commands), footprint(commands), lost)
+        step = await world.enter(spelled(commands), footprint(commands), world.server.lost)
         if self._subscriber or commands[0][0].upper() in _SUBSCRIBING:
             await self._send_as_subscriber(step, command, check_health)
             return
         world.wire.in_flight += 1
         self._trip = _trip(step, commands)
         try:
-            world.server.arrive()
-            await super().send_packed_command(command, check_health)  # type: ignore[misc]
+            with world.clock.on_the_server():
+                world.server.arrive()
+                await super().send_packed_command(command, check_health)  # type: ignore[misc]
         except BaseException as error:
             self._end_trip()
             step.note = str(error) or type(error).__name__
@@ -107,7 +104,7 @@ class _GatedAsync:
                 except redis.ResponseError:
                     continue  # an error reply is a reply; the fault decides what the caller sees
             await self.disconnect()
-            await world.leave(step, lost)
+            await world.leave(step, world.server.lost)
 
     async def _send_as_subscriber(self, step: Step, command: Any, check_health: bool) -> None:
         """What is answered on a connection that has subscribed comes among its messages, whenever somebody reads."""
@@ -119,7 +116,7 @@ class _GatedAsync:
         step.reply = None
         if self._world.faulted(step):
             await self.disconnect()
-            await self._world.leave(step, lost)
+            await self._world.leave(step, self._world.server.lost)
 
     async def disconnect(self, *args: Any, **options: Any) -> None:
         if self._subscriber:
@@ -133,7 +130,7 @@ class _GatedAsync:
         message = await super().read_response(*args, **options)  # type: ignore[misc]
         if message == CUT:
             await self.disconnect()
-            raise lost("the server closed the connection")
+            raise RedisConnectionError("the server closed the connection")
         return message
 
     async def read_response(self, *args: Any, **options: Any) -> Any:
@@ -187,13 +184,14 @@ class _GatedSync:
         self._trip = None
         if world.closed and commands == [[b"UNWATCH"]]:
             # A pipeline says this from __del__ too, where ProcessDied would be an unraisable exception.
-            raise lost("the process that watched is dead")
+            raise RedisConnectionError("the process that watched is dead")
         if commands[0][0].upper() in _SUBSCRIBING:
             raise LabError("the lab's synchronous clients do not subscribe; use `lab.redis()`, the asynchronous one")
-        step = world.enter_sync(spelled(commands), footprint(commands), lost)
+        step = world.enter_sync(spelled(commands), footprint(commands), world.server.lost)
         try:
-            world.server.arrive()
-            super().send_packed_command(command, check_health)  # type: ignore[misc]
+            with world.clock.on_the_server():
+                world.server.arrive()
+                super().send_packed_command(command, check_health)  # type: ignore[misc]
         except RedisConnectionError as error:
             step.note = str(error)
             raise
@@ -205,7 +203,7 @@ class _GatedSync:
                 except redis.ResponseError:
                     continue
             self.disconnect()
-            world.leave_sync(step, lost)
+            world.leave_sync(step, world.server.lost)
 
     def read_response(self, *args: Any, **options: Any) -> Any:
         trip = self._trip

@@ -92,6 +92,12 @@ class Lab:
         self.note(f"** the wall clock is stepped by {seconds:+g} s **")
         self.world.clock.step_wall(seconds)
 
+    @contextlib.contextmanager
+    def wrong_host(self, seconds: float) -> Iterator[None]:
+        """Inside, the code runs on a host whose wall clock is wrong by `seconds`; the server's clock is right."""
+        with self.world.clock.host_error(seconds):
+            yield
+
     # the server
 
     @property

@@ -7,7 +7,7 @@ and inspection that is neither gated nor traced.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 import redis
@@ -93,6 +93,8 @@ class Server:
         self._backend = backend
         self._clock = clock
         self._down: Exception | None = None
+        self.lost: Callable[[str], Exception] = RedisConnectionError
+        """Builds what a client raises for a lost request or reply; `redis.TimeoutError` is the other usual one."""
         self.options = backend.fresh(clock)
         self._raw: redis.Redis | None = None
         self.subscribers: set[Any] = set()

@@ -69,6 +69,27 @@ def test_every_step_is_struck_by_every_kind(green):
     assert len(struck) == 1 + 3 * len(ALL_KINDS)
 
 
+@pytest.mark.parametrize("error", [redis_py.ConnectionError, redis_py.TimeoutError])
+def test_a_loss_is_told_as_the_test_says(green, error):
+    told = []
+
+    @sweep(kinds=("lost-request", "lost-reply"))
+    async def loses(lab):
+        lab.server.lost = error
+        outcome = await lab.attempt(lab.redis().incr("n"))
+        told.append((type(outcome.error), lab.server.raw.get("n")))
+
+    @sweep(kinds=("lost-request", "lost-reply"))
+    def loses_sync(lab):
+        lab.server.lost = error
+        outcome = lab.attempt_sync(lambda: lab.redis_sync().incr("n"))
+        told.append((type(outcome.error), lab.server.raw.get("n")))
+
+    green(loses)
+    green(loses_sync)
+    assert told == [(type(None), b"1"), (error, None), (error, b"1")] * 2
+
+
 def test_the_finally_of_a_dead_process_repairs_nothing(green):
     @sweep(kinds=("died-before", "died-after"))
     async def dies(lab):

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from redis.exceptions import LockError
 
 from dojo.lab.errors import Deadlock, NeverFinishes
+from dojo.lab.explore import Experiment, conduct
 
 
 def test_a_month_passes_at_once(green):
@@ -117,6 +118,27 @@ def test_threads_that_a_loop_would_start_run_inline(green):
             await asyncio.to_thread(lambda: 1 / 0)
 
     green(inline)
+
+
+def test_a_wrong_host_has_a_wall_clock_of_its_own(backend):
+    async def wrong(lab):
+        redis, right = lab.redis(), time.time()
+        with lab.wrong_host(90.25):
+            assert time.time() == right + 90.25
+            assert datetime.datetime.now(datetime.UTC).timestamp() == right + 90.25
+            assert await redis.time() == (int(right), 0), "the server's clock is right"
+            assert lab.redis_sync().time() == (int(right), 0)
+            await redis.set("k", 1, ex=60)
+            assert time.time() == right + 90.25, "wrong again after a command"
+            await asyncio.sleep(30)
+            with lab.wrong_host(-100):
+                assert time.time() == right + 20.25
+        assert time.time() == right + 30
+        assert lab.server.ttl("k") == 30
+
+    session = conduct(Experiment(wrong, {}, backend))
+    if session.failed is not None:
+        raise session.failed.error
 
 
 def test_the_real_clocks_are_back_afterwards(run):
