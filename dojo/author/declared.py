@@ -6,7 +6,10 @@ A mutant:                                       An alternative:
 
     Trap: check-then-act                            Design: Lua script
     Rule: 4                                         Breaks: none
-    \"\"\"                                             \"\"\"
+    Published: in tutorials on rate limiting        \"\"\"
+    \"\"\"
+
+`Published:` says of a mutant where people have learnt that mistake; most have no such line.
 
 `Breaks:` may name rules that a library really breaks, with the reason: `Breaks: 7 because it rounds up`.
 """
@@ -20,7 +23,7 @@ from pathlib import Path
 
 from dojo.catalog import Kata
 
-_FIELD = re.compile(r"^(Trap|Rule|Design|Breaks):[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.MULTILINE)
+_FIELD = re.compile(r"^(Trap|Rule|Published|Design|Breaks):[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.MULTILINE)
 
 
 class DeclarationError(Exception):
@@ -34,6 +37,10 @@ class Mutant:
     path: Path
     trap: str
     rule: int
+    says: str
+    """What it does, in one line."""
+    published: str
+    """Where the mistake is taught, or empty."""
 
     @property
     def name(self) -> str:
@@ -67,7 +74,8 @@ def mutant(path: Path) -> Mutant:
         raise DeclarationError(f"{path.name}: its docstring needs a line `Trap: kebab-case-name`.")
     if not re.fullmatch(r"\d+", rule):
         raise DeclarationError(f"{path.name}: its docstring needs a line `Rule: N`, one number.")
-    return Mutant(path, trap, int(rule))
+    says = (_docstring(path).splitlines() or [""])[0]
+    return Mutant(path, trap, int(rule), says, fields.get("Published", ""))
 
 
 def alternative(path: Path) -> Alternative:
@@ -94,8 +102,11 @@ def alternatives(kata: Kata) -> tuple[Alternative, ...]:
 
 
 def _fields(path: Path) -> dict[str, str]:
+    return {name: " ".join(text.split()) for name, text in _FIELD.findall(_docstring(path))}
+
+
+def _docstring(path: Path) -> str:
     try:
-        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+        return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     except (SyntaxError, UnicodeDecodeError) as error:
         raise DeclarationError(f"{path.name} is not valid Python: {error}.") from error
-    return {name: " ".join(text.split()) for name, text in _FIELD.findall(docstring or "")}

@@ -143,9 +143,9 @@ def orphans(kata: Kata, mutants: Iterable[Mutant]) -> tuple[Path, ...]:
     return tuple(path for path in sorted(directory(kata).glob("*.txt")) if path.name.partition(".")[0] not in names)
 
 
-def main(update: bool) -> int:
-    """Compares all messages with their files, or writes the files; returns 0 if nothing differs or all was written."""
-    katas = [kata for kata in load().katas if kata.test_file.is_file() and kata.solution.is_file()]
+def main(chosen: Sequence[Kata], update: bool) -> int:
+    """Compares the katas' messages with their files, or writes the files; 0 if nothing differs or all was written."""
+    katas = [kata for kata in chosen if kata.test_file.is_file() and kata.solution.is_file()]
     try:
         solutions = zip(katas, run_solutions(katas), strict=True)
         runs = [run_mutants(kata, solution) for kata, solution in solutions]

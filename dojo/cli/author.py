@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import difflib
+import json
 from typing import Annotated
 
 import typer
 
 from dojo.catalog import Kata
-from dojo.cli.terminal import GREEN, RED, catalog, complain, place, refuse_in_a_class, say, typed
+from dojo.cli.terminal import (
+    GREEN,
+    RED,
+    TOOL_FAILED,
+    catalog,
+    complain,
+    fail,
+    place,
+    refuse_in_a_class,
+    say,
+    table,
+    typed,
+)
 from dojo.readme import current
 from dojo.stubs import StubError, stub_of, write_stub
 
@@ -94,7 +107,51 @@ def stubs(katas: Katas = None, check: Check = False) -> None:
 
 
 @app.command()
+def traps(
+    katas: Katas = None,
+    published: Annotated[bool, typer.Option("--published", help="Only those that texts and libraries teach.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List the traps: which wrong solution falls into it, and which rule's test must reject that.
+
+    \b
+    Example:
+      dojo author traps rate_limiter
+      dojo author traps --published
+    """
+    refuse_in_a_class(catalog().root, "author traps")
+    from dojo.author.declared import DeclarationError, mutants
+
+    try:
+        found = [(kata, mutant) for kata in _chosen(katas) for mutant in mutants(kata)]
+    except DeclarationError as error:
+        fail(str(error), TOOL_FAILED)
+    found = [(kata, mutant) for kata, mutant in found if mutant.published or not published]
+    order = [kata.name for kata in catalog()]
+    found.sort(key=lambda pair: (order.index(pair[0].name), pair[1].rule, pair[1].trap))
+    rows = [
+        {
+            "kata": kata.name,
+            "rule": mutant.rule,
+            "trap": mutant.trap,
+            "mutant": mutant.name,
+            "says": mutant.says,
+            "published": mutant.published,
+        }
+        for kata, mutant in found
+    ]
+    if as_json:
+        say(json.dumps(rows, indent=2))
+        return
+    last = "published" if published else "says"
+    shown = [["kata", "rule", "trap", "mutant", last]]
+    shown += [[str(row[key]) for key in ("kata", "rule", "trap", "mutant", last)] for row in rows]
+    table(shown, ["bold", *[None] * len(rows)])
+
+
+@app.command()
 def golden(
+    katas: Katas = None,
     update: Annotated[bool, typer.Option("--update", help="Write the files instead of comparing.")] = False,
 ) -> None:
     """Compare what a learner sees for each mutant with the files under tests/golden.
@@ -102,12 +159,12 @@ def golden(
     \b
     Example:
       dojo author golden
-      dojo author golden --update
+      dojo author golden rate_limiter --update
     """
     refuse_in_a_class(catalog().root, "author golden")
     from dojo.author.golden import main
 
-    raise typer.Exit(main(update))
+    raise typer.Exit(main(_chosen(katas), update))
 
 
 @app.command()
