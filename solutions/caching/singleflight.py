@@ -20,7 +20,6 @@ class ReentrantCall(RuntimeError):
     """This call would wait for a run that waits for this call, directly or through other runs. `key` is its key."""
 
     def __init__(self, key: Hashable) -> None:
-        super().__init__(key)
         self.key = key
 
     def __str__(self) -> str:
@@ -40,7 +39,7 @@ _inside: ContextVar[_Flight | None] = ContextVar("singleflight_inside", default=
 
 
 class SingleFlight:
-    """Runs at most one function for each key at a time, and gives its outcome to all who asked meanwhile.
+    """Runs one function for each key at a time, and gives its outcome to all who asked meanwhile.
 
     Keys are hashable, and the same if they are equal, as in a dict. Two instances share nothing. Use it from one event
     loop.
