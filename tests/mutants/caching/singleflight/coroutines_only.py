@@ -1,4 +1,4 @@
-"""Makes a task of what `fn` gives, which takes coroutines and nothing else.
+"""Takes coroutines and refuses whatever else can be awaited.
 
 Trap: value-mistaken
 Rule: 2
@@ -59,15 +59,20 @@ class SingleFlight:
 
     def start(self, key, fn):
         flight = self.flights[key] = Flight()
-        context = contextvars.copy_context()
-        context.run(inside.set, flight)
+
+        async def run():
+            inside.set(flight)
+            coroutine = fn()
+            if not asyncio.iscoroutine(coroutine):
+                raise TypeError("fn must be an async function")
+            return await coroutine
 
         def ended(task):
             self.release(key, flight)
             if not task.cancelled():
                 task.exception()
 
-        flight.task = asyncio.create_task(fn(), context=context)
+        flight.task = asyncio.create_task(run())
         flight.task.add_done_callback(ended)
         return flight
 
