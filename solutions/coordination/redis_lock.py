@@ -43,12 +43,11 @@ class Lease:
     """One acquisition of a lock, made by `RedisLock.acquire`. Only this very acquisition can end or prolong itself."""
 
     def __init__(self, redis: Redis, key: str, token: str, ttl: float) -> None:  # stub: drop
+        self._redis = redis
         self._key = key
         self._token = token
         self._ttl = ttl
         self._released = False
-        self._release_script = redis.register_script(_RELEASE)
-        self._extend_script = redis.register_script(_EXTEND)
 
     async def extend(self, ttl: float | None = None) -> None:
         """Let the lease end `ttl` seconds from now, whatever was left of it; by default the lock's own `ttl`.
@@ -59,7 +58,7 @@ class Lease:
             redis.RedisError: whatever the client raises; the lease may have been prolonged or not.
         """
         ttl = self._ttl if ttl is None else _checked("ttl", ttl)
-        if self._released or not await self._extend_script([self._key], [self._token, _milliseconds(ttl)]):
+        if self._released or not await self._redis.eval(_EXTEND, 1, self._key, self._token, _milliseconds(ttl)):
             raise LockLost(f"{self._key!r} is no longer ours: stop the work that it protected")
 
     async def release(self) -> None:
@@ -71,7 +70,7 @@ class Lease:
         """
         if self._released:
             return
-        if not await self._release_script([self._key], [self._token]):
+        if not await self._redis.eval(_RELEASE, 1, self._key, self._token):
             raise LockLost(f"{self._key!r} ran out before it was released: choose a longer ttl, or extend the lease")
         self._released = True
 
@@ -111,7 +110,7 @@ class RedisLock:
         clock = asyncio.get_running_loop().time  # monotonic: a wall clock that is stepped changes no timeout
         end = math.inf if timeout is None else clock() + timeout
         # One an acquisition, and not from `random`, whose state forked workers share.
-        token = secrets.token_hex(16)
+        token = secrets.token_hex()
         while not await self._taken(token):
             left = end - clock()
             if left <= 0:
