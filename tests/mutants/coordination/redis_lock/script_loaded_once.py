@@ -1,4 +1,4 @@
-"""The scripts are loaded once and called by their hashes ever after.
+"""The script of extend is loaded once and called by its hash ever after.
 
 Trap: forgotten-script
 Rule: 16
@@ -42,15 +42,16 @@ class Lease:
 
     async def extend(self, ttl=None):
         ttl = self._ttl if ttl is None else checked("ttl", ttl)
-        if self._released or not await self._client.eval(EXTEND, 1, self._key, self._token, milliseconds(ttl)):
+        if "extend" not in HASHES:
+            HASHES["extend"] = await self._client.script_load(EXTEND)
+        arguments = self._key, self._token, milliseconds(ttl)
+        if self._released or not await self._client.evalsha(HASHES["extend"], 1, *arguments):
             raise LockLost(f"{self._key!r} is no longer ours")
 
     async def release(self):
         if self._released:
             return
-        if "release" not in HASHES:
-            HASHES["release"] = await self._client.script_load(RELEASE)
-        if not await self._client.evalsha(HASHES["release"], 1, self._key, self._token):
+        if not await self._client.eval(RELEASE, 1, self._key, self._token):
             raise LockLost(f"{self._key!r} ran out before it was released")
         self._released = True
 

@@ -1,7 +1,7 @@
-"""Asks, sleeps for the whole timeout, asks once more.
+"""GETDEL, and what turns out to be somebody else's is put back: in between the lock is free.
 
-Trap: late-poll
-Rule: 10
+Trap: compare-then-act
+Rule: 14
 """
 
 import asyncio
@@ -47,7 +47,11 @@ class Lease:
     async def release(self):
         if self._released:
             return
-        if not await self._client.eval(RELEASE, 1, self._key, self._token):
+        left = await self._client.pttl(self._key)
+        found = await self._client.getdel(self._key)
+        if found not in (self._token, self._token.encode()):
+            if found is not None:
+                await self._client.set(self._key, found, px=max(left, 1))
             raise LockLost(f"{self._key!r} ran out before it was released")
         self._released = True
 
@@ -69,7 +73,7 @@ class RedisLock:
             left = end - clock()
             if left <= 0:
                 raise LockTimeout(f"{self._key!r} was held by somebody else for {timeout:g} s")
-            await asyncio.sleep(left if timeout is not None else random.uniform(self._poll / 2, self._poll))
+            await asyncio.sleep(min(left, random.uniform(self._poll / 2, self._poll)))
         return Lease(self._client, self._key, token, self._ttl)
 
     @contextlib.asynccontextmanager

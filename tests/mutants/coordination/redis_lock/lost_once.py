@@ -1,7 +1,7 @@
-"""Tries twenty times, then gives up, although nobody set a timeout.
+"""The second release of a lost lease says that all is well.
 
-Trap: gives-up-early
-Rule: 10
+Trap: lost-unnoticed
+Rule: 5
 """
 
 import asyncio
@@ -47,9 +47,10 @@ class Lease:
     async def release(self):
         if self._released:
             return
-        if not await self._client.eval(RELEASE, 1, self._key, self._token):
-            raise LockLost(f"{self._key!r} ran out before it was released")
+        released = await self._client.eval(RELEASE, 1, self._key, self._token)
         self._released = True
+        if not released:
+            raise LockLost(f"{self._key!r} ran out before it was released")
 
 
 class RedisLock:
@@ -65,12 +66,10 @@ class RedisLock:
         clock = asyncio.get_running_loop().time
         end = math.inf if timeout is None else clock() + timeout
         token = secrets.token_hex(16)
-        attempts = 0
         while not await self._taken(token):
-            attempts += 1
             left = end - clock()
-            if left <= 0 or attempts >= 20:
-                raise LockTimeout(f"{self._key!r} was held by somebody else for too long")
+            if left <= 0:
+                raise LockTimeout(f"{self._key!r} was held by somebody else for {timeout:g} s")
             await asyncio.sleep(min(left, random.uniform(self._poll / 2, self._poll)))
         return Lease(self._client, self._key, token, self._ttl)
 

@@ -1,7 +1,7 @@
-"""SET without NX if the key is not there, then GET to see who was last: both may be, one after the other.
+"""A cancelled waiter raises LockTimeout, and its task goes on as if nobody had cancelled it.
 
-Trap: check-then-act
-Rule: 13
+Trap: orphaned-waiter
+Rule: 12
 """
 
 import asyncio
@@ -65,11 +65,14 @@ class RedisLock:
         clock = asyncio.get_running_loop().time
         end = math.inf if timeout is None else clock() + timeout
         token = secrets.token_hex(16)
-        while not await self._taken(token):
-            left = end - clock()
-            if left <= 0:
-                raise LockTimeout(f"{self._key!r} was held by somebody else for {timeout:g} s")
-            await asyncio.sleep(min(left, random.uniform(self._poll / 2, self._poll)))
+        try:
+            while not await self._taken(token):
+                left = end - clock()
+                if left <= 0:
+                    raise LockTimeout(f"{self._key!r} was held by somebody else for {timeout:g} s")
+                await asyncio.sleep(min(left, random.uniform(self._poll / 2, self._poll)))
+        except asyncio.CancelledError:
+            raise LockTimeout(self._key) from None
         return Lease(self._client, self._key, token, self._ttl)
 
     @contextlib.asynccontextmanager
@@ -84,9 +87,8 @@ class RedisLock:
         await lease.release()
 
     async def _taken(self, token):
-        if not await self._client.exists(self._key):
-            await self._client.set(self._key, token, px=milliseconds(self._ttl))
-        return await self._client.get(self._key) in (token, token.encode())
+        found = await self._client.set(self._key, token, nx=True, get=True, px=milliseconds(self._ttl))
+        return found is None or found in (token, token.encode())
 
 
 def checked(what, seconds):

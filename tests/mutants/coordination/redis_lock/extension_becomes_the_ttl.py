@@ -1,7 +1,7 @@
-"""The name's CRC-32 is the key.
+"""extend(ttl) changes the time of every later extend().
 
-Trap: shared-key
-Rule: 8
+Trap: lost-unnoticed
+Rule: 5
 """
 
 import asyncio
@@ -9,7 +9,6 @@ import contextlib
 import math
 import random
 import secrets
-import zlib
 
 import redis
 
@@ -41,7 +40,7 @@ class Lease:
         self._released = False
 
     async def extend(self, ttl=None):
-        ttl = self._ttl if ttl is None else checked("ttl", ttl)
+        self._ttl = ttl = self._ttl if ttl is None else checked("ttl", ttl)
         if self._released or not await self._client.eval(EXTEND, 1, self._key, self._token, milliseconds(ttl)):
             raise LockLost(f"{self._key!r} is no longer ours")
 
@@ -56,7 +55,7 @@ class Lease:
 class RedisLock:
     def __init__(self, client, name, *, ttl, poll=0.1):
         self._client = client
-        self._key = f"lock:{zlib.crc32(name.encode()):08x}"
+        self._key = f"lock:{name}"
         self._ttl = checked("ttl", ttl)
         self._poll = checked("poll", poll)
 

@@ -1,13 +1,14 @@
-"""The value is 1, and the holder compares only its own clock with the end of its lease.
+"""The lease keeps its end by its own clock, too, and extend does not move it.
 
-Trap: weak-token
-Rule: 4
+Trap: lost-unnoticed
+Rule: 5
 """
 
 import asyncio
 import contextlib
 import math
 import random
+import secrets
 
 import redis
 
@@ -37,6 +38,7 @@ class Lease:
         self._token = token
         self._ttl = ttl
         self._released = False
+        self._end = asyncio.get_running_loop().time() + ttl
 
     async def extend(self, ttl=None):
         ttl = self._ttl if ttl is None else checked("ttl", ttl)
@@ -46,7 +48,8 @@ class Lease:
     async def release(self):
         if self._released:
             return
-        if not await self._client.eval(RELEASE, 1, self._key, self._token):
+        late = asyncio.get_running_loop().time() > self._end
+        if late or not await self._client.eval(RELEASE, 1, self._key, self._token):
             raise LockLost(f"{self._key!r} ran out before it was released")
         self._released = True
 
@@ -63,7 +66,7 @@ class RedisLock:
             raise ValueError(f"timeout must be None or a number of seconds from 0 on, not {timeout!r}")
         clock = asyncio.get_running_loop().time
         end = math.inf if timeout is None else clock() + timeout
-        token = "1"
+        token = secrets.token_hex(16)
         while not await self._taken(token):
             left = end - clock()
             if left <= 0:
@@ -83,7 +86,8 @@ class RedisLock:
         await lease.release()
 
     async def _taken(self, token):
-        return await self._client.set(self._key, token, nx=True, px=milliseconds(self._ttl))
+        found = await self._client.set(self._key, token, nx=True, get=True, px=milliseconds(self._ttl))
+        return found is None or found in (token, token.encode())
 
 
 def checked(what, seconds):

@@ -1,12 +1,11 @@
-"""A lost lock is logged at the end of `hold`, and the caller goes on.
+"""Knows its own token among bytes, but not if `decode_responses` is on.
 
-Trap: lost-unnoticed
-Rule: 7
+Trap: own-token
+Rule: 17
 """
 
 import asyncio
 import contextlib
-import logging
 import math
 import random
 import secrets
@@ -82,14 +81,11 @@ class RedisLock:
             with contextlib.suppress(LockLost, redis.RedisError):
                 await lease.release()
             raise
-        try:
-            await lease.release()
-        except LockLost as error:
-            logging.getLogger(__name__).warning("%s", error)
+        await lease.release()
 
     async def _taken(self, token):
         found = await self._client.set(self._key, token, nx=True, get=True, px=milliseconds(self._ttl))
-        return found is None or found in (token, token.encode())
+        return found is None or found == token.encode()
 
 
 def checked(what, seconds):

@@ -1,7 +1,7 @@
-"""extend takes any number: 0 deletes the key.
+"""`hold` keeps its lease on the lock object, where the next task's replaces it.
 
-Trap: unchecked-seconds
-Rule: 9
+Trap: lost-unnoticed
+Rule: 7
 """
 
 import asyncio
@@ -40,7 +40,7 @@ class Lease:
         self._released = False
 
     async def extend(self, ttl=None):
-        ttl = self._ttl if ttl is None else ttl
+        ttl = self._ttl if ttl is None else checked("ttl", ttl)
         if self._released or not await self._client.eval(EXTEND, 1, self._key, self._token, milliseconds(ttl)):
             raise LockLost(f"{self._key!r} is no longer ours")
 
@@ -74,14 +74,14 @@ class RedisLock:
 
     @contextlib.asynccontextmanager
     async def hold(self, timeout=None):
-        lease = await self.acquire(timeout)
+        self._lease = await self.acquire(timeout)
         try:
-            yield lease
+            yield self._lease
         except BaseException:
             with contextlib.suppress(LockLost, redis.RedisError):
-                await lease.release()
+                await self._lease.release()
             raise
-        await lease.release()
+        await self._lease.release()
 
     async def _taken(self, token):
         found = await self._client.set(self._key, token, nx=True, get=True, px=milliseconds(self._ttl))

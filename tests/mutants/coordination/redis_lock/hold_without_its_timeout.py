@@ -1,7 +1,7 @@
-"""If Redis cannot be asked, the release is forgotten.
+"""`hold` checks its timeout and then waits for ever.
 
-Trap: outage-misread
-Rule: 16
+Trap: orphaned-waiter
+Rule: 12
 """
 
 import asyncio
@@ -47,11 +47,7 @@ class Lease:
     async def release(self):
         if self._released:
             return
-        try:
-            released = await self._client.eval(RELEASE, 1, self._key, self._token)
-        except redis.RedisError:
-            return
-        if not released:
+        if not await self._client.eval(RELEASE, 1, self._key, self._token):
             raise LockLost(f"{self._key!r} ran out before it was released")
         self._released = True
 
@@ -78,7 +74,7 @@ class RedisLock:
 
     @contextlib.asynccontextmanager
     async def hold(self, timeout=None):
-        lease = await self.acquire(timeout)
+        lease = await self.acquire(timeout if timeout is None or timeout == 0 or not timeout < math.inf else None)
         try:
             yield lease
         except BaseException:

@@ -1,7 +1,7 @@
-"""The name is cut to a hundred characters.
+"""The ttl is part of the key: servers that differ in it have two locks.
 
-Trap: shared-key
-Rule: 8
+Trap: lock-in-the-process
+Rule: 10
 """
 
 import asyncio
@@ -55,7 +55,7 @@ class Lease:
 class RedisLock:
     def __init__(self, client, name, *, ttl, poll=0.1):
         self._client = client
-        self._key = f"lock:{name[:100]}"
+        self._key = f"lock:{name}:{ttl}"
         self._ttl = checked("ttl", ttl)
         self._poll = checked("poll", poll)
 
