@@ -343,9 +343,7 @@ async def test_waiters_do_not_march_in_step(lab):
 
 async def test_who_gave_up_gets_nothing(lab):
     """Rule 12. A waiter that gave up, or was cancelled, takes nothing afterwards and leaves no task behind."""
-    lab.scenario(
-        "A holds the lock until 10 s; B's hold(5) is over then, C's acquire is cancelled at 5.5 s; D asks at 15 s"
-    )
+    lab.scenario("A holds the lock until 10 s; B's hold(5) is over by then, C is cancelled at 5.5 s; D asks at 15 s")
     a, b, c, d = servers(lab, 4)
     lease = await a.acquire()
     gives_up, cancelled = (asyncio.create_task(ending(call)) for call in (b.hold(5).__aenter__(), c.acquire()))

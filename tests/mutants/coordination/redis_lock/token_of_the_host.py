@@ -1,4 +1,4 @@
-"""Host name and process id: in containers every worker is process 1, and each of its tasks is the same owner.
+"""The host's address is the token: all workers of a host are one owner, and so are all their tasks.
 
 Trap: weak-token
 Rule: 4
@@ -7,9 +7,8 @@ Rule: 4
 import asyncio
 import contextlib
 import math
-import os
 import random
-import socket
+import uuid
 
 import redis
 
@@ -65,7 +64,7 @@ class RedisLock:
             raise ValueError(f"timeout must be None or a number of seconds from 0 on, not {timeout!r}")
         clock = asyncio.get_running_loop().time
         end = math.inf if timeout is None else clock() + timeout
-        token = f"{socket.gethostname()}:{os.getpid()}"
+        token = f"{uuid.getnode():012x}"
         while not await self._taken(token):
             left = end - clock()
             if left <= 0:
