@@ -1,6 +1,6 @@
 """The timeout is measured by the wall clock, which may be stepped.
 
-Trap: wall-clock
+Trap: gives-up-late
 Rule: 10
 """
 

@@ -1,6 +1,6 @@
 """`if timeout`: 0 is taken for None.
 
-Trap: wall-clock
+Trap: gives-up-late
 Rule: 10
 """
 
