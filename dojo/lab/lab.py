@@ -85,6 +85,11 @@ class Lab:
         """Seconds since this world began."""
         return self.world.clock.elapsed
 
+    @property
+    def round_trips(self) -> int:
+        """How many steps all callers have taken so far: what a server is asked, for rules about its load."""
+        return self.world.steps
+
     def step_wall_clock(self, seconds: float) -> None:
         """Step the wall clock, as NTP does; monotonic time and the server's expiry do not notice on a real host.
 

@@ -61,7 +61,7 @@ class World:
         self.background_errors: list[dict[str, Any]] = []
         self.learner_files: set[str] = set()
         self.started_tasks = StartedTasks(self.learner_files)
-        self._steps = 0
+        self.steps = 0
         self._tasks: weakref.WeakKeyDictionary[asyncio.Task[Any], Actor] = weakref.WeakKeyDictionary()
         self._deaths: dict[str, asyncio.Future[None]] = {}
         self._groups: list[threads.ThreadGroup] = []
@@ -140,8 +140,8 @@ class World:
         return True
 
     def release(self, step: Step) -> None:
-        self._steps += 1
-        if self._steps > MAX_STEPS:
+        self.steps += 1
+        if self.steps > MAX_STEPS:
             raise NeverFinishes(f"never finishes: {MAX_STEPS:,} steps taken, the last was {step.text!r}")
         step.time = self.clock.elapsed
         self.trace.entries.append(step)

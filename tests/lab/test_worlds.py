@@ -116,3 +116,16 @@ def test_worlds_share_no_keys_on_a_real_server(backend):
     for _ in range(2):
         session = conduct(Experiment(writes, {}, backend))
         assert session.failed is None, session.failed.error
+
+
+def test_round_trips_count_every_step_of_every_caller(green):
+    async def asks(lab):
+        redis = lab.redis()
+        assert lab.round_trips == 0
+        await redis.get("k")
+        await lab.race(redis.set("k", 1), redis.mget("k", "l"))
+        assert lab.round_trips == 3
+        lab.server.keys()  # inspection is no step
+        assert lab.round_trips == 3
+
+    green(asks)
