@@ -1,0 +1,438 @@
+"""The rules of README.md, in teaching order. Time is virtual: `asyncio.sleep(60)` returns at once.
+
+`Service` is an upstream behind a breaker; each call says what the service is to answer. What a call came to is a word:
+"ok" (that very answer), "failed" or "ignored" (that very exception), or "rejected".
+"""
+
+import asyncio
+
+import pytest
+from circuit_breaker import CircuitBreaker, CircuitOpen
+
+from dojo.lab import explore
+from dojo.lab.properties import given, settings, st
+
+SOON = 0.1  # seconds; what waits for nothing has happened by then
+
+
+class Down(Exception):
+    """The service fails."""
+
+
+class NotFound(Exception):
+    """The service is well, and has no such thing."""
+
+
+class NoSuchPage(NotFound):
+    """A subclass of what is ignored."""
+
+
+class Service:
+    """An upstream and the breaker that guards it: failure_rate 0.5, minimum_calls 4, window 10, open_for 30."""
+
+    def __init__(self, lab, **options):
+        self.lab = lab
+        self.reached = self.running = self.most = 0
+        self.changes = []
+        usual = {"failure_rate": 0.5, "minimum_calls": 4, "window": 10, "open_for": 30, "ignore": (NotFound,)}
+        self.breaker = CircuitBreaker(**{**usual, "on_transition": self.watch, **options})
+
+    def watch(self, *change):
+        self.changes.append(self.lab.plain("what on_transition is told", change, trap="wrong-events"))
+
+    async def answer(self, answer, seconds):
+        """What the breaker is given to call."""
+        self.reached += 1
+        self.running += 1
+        self.most = max(self.most, self.running)
+        try:
+            await asyncio.sleep(seconds)
+            return await self.lab.call("GET /price", lambda: give(answer))
+        finally:
+            self.running -= 1
+
+    async def call(self, word="ok", seconds=0):
+        """One call through the breaker, which the service answers after `seconds`; what it came to."""
+        answer = {"ok": [3], "failed": Down("503"), "ignored": NoSuchPage("404")}[word]
+        try:
+            got = await self.breaker.call(lambda: self.answer(answer, seconds))
+        except (Down, NotFound) as error:
+            return word if error is answer else f"another {error!r}"
+        except CircuitOpen:
+            self.lab.note("rejected")
+            return "rejected"
+        return word if got is answer else f"another answer, {got!r}"
+
+    def start(self, words, seconds):
+        """Calls in the background, all at once; their tasks."""
+        return [asyncio.create_task(self.call(word, seconds)) for word in words.split()]
+
+    async def see(self, words, state, *, trap, after=0, seconds=0, at_once=False, came_to=None):
+        """After `after` seconds make these calls; demand what each of them came to, and the state then."""
+        await asyncio.sleep(after)
+        if at_once:
+            got = await asyncio.gather(*self.start(words, seconds))
+        else:
+            got = [await self.call(word, seconds) for word in words.split()]
+        due = " ".join(came_to or word for word in words.split())
+        self.lab.expect("what the calls came to", " ".join(got), due, trap=trap)
+        self.lab.expect(f"the state after: {words}", self.breaker.state, state, trap=trap)
+
+    async def half_open(self):
+        """Four failures, and the time to wait after them: the next call is a probe."""
+        await self.see("failed failed failed failed", "open", trap="wrong-rate")
+        await asyncio.sleep(30.01)
+
+    async def expect_retry_after(self, seconds):
+        try:
+            got = await self.breaker.call(self.call)
+        except CircuitOpen as rejection:
+            got = self.lab.plain("retry_after", rejection.retry_after, trap="wrong-retry-after")
+        ok = type(got) is float and abs(got - seconds) < 0.002
+        self.lab.require(ok, expected=f"retry_after {seconds:.3f}", got=f"{got!r}", trap="wrong-retry-after")
+
+
+def give(answer):
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
+
+
+async def test_a_closed_breaker_is_not_noticed(lab):
+    """Rule 1. While it is closed, each caller gets what `fn` gives: its own answer, or its own exception."""
+    service = Service(lab)
+    lab.expect("the state at first", service.breaker.state, "closed", trap="wrong-events")
+    await service.see("ok failed ok ignored ok", "closed", trap="error-replaced")
+    lab.expect("calls that reached the service", service.reached, 5, trap="error-replaced")
+    future = asyncio.get_running_loop().create_future()
+    future.set_result(answer := object())
+    with lab.no_error(expected="any awaitable is awaited, a future too", trap="error-replaced"):
+        got = await service.breaker.call(lambda: future)
+    lab.require(got is answer, expected="the future's result", got=repr(got), trap="error-replaced")
+
+
+async def test_calls_do_not_wait_for_each_other(lab):
+    """Rule 1. While it is closed, calls run side by side, as many as there are."""
+    service = Service(lab)
+    lab.scenario("twenty calls at once, of a second each")
+    calls = asyncio.gather(*service.start("ok " * 20, seconds=1))
+    await lab.within(1 + SOON, calls, what="all return", trap="one-at-a-time")
+    lab.expect("calls that ran at the same time", service.most, 20, trap="one-at-a-time")
+
+
+@pytest.mark.parametrize(
+    ("rate", "before", "opens", "trap"),
+    [
+        (0.5, "failed failed failed", True, "wrong-rate"),
+        (0.5, "ok ok failed", True, "wrong-rate"),
+        (0.5, "ok ok ok failed", False, "wrong-rate"),
+        (1, "ok failed failed failed failed", False, "wrong-rate"),
+        (0.25, "ok ok ok", True, "wrong-rate"),
+        (0.5, "failed ok failed ok", True, "consecutive-failures"),
+        (0.5, "failed failed ok ok ok", True, "success-opens"),
+    ],
+)
+async def test_it_opens_at_the_failure_rate(lab, rate, before, opens, trap):
+    """Rule 2. A failure opens it if now at least `failure_rate` of the calls in the window have failed."""
+    service = Service(lab, failure_rate=rate)
+    lab.scenario(f"failure_rate {rate}, minimum_calls 4; {before}, and one more fails")
+    await service.see(before, "closed", trap=trap)
+    await service.see("failed", "open" if opens else "closed", trap=trap)
+    lab.expect("what a call comes to then", await service.call(), "rejected" if opens else "ok", trap=trap)
+
+
+async def test_every_exception_is_a_failure(lab):
+    """Rule 2. A failure is any `Exception` that is not ignored, whether `fn` raises it or what it returns."""
+    lab.scenario("fn raises before there is anything to await: Down, then the CircuitOpen of a breaker further down")
+    for error in (Down("no connection"), CircuitOpen(7.0)):
+        service = Service(lab)
+        for _ in range(4):
+            try:
+                await service.breaker.call(lambda error=error: give(error))
+            except (Down, CircuitOpen) as got:
+                lab.require(got is error, expected=repr(error), got=repr(got), trap="error-replaced")
+        state, what = service.breaker.state, f"the state after four times {type(error).__name__}"
+        lab.expect(what, state, "open", trap="failure-overlooked")
+
+
+@pytest.mark.parametrize("minimum", [1, 5, None])
+async def test_few_calls_prove_nothing(lab, minimum):
+    """Rule 3. With fewer than `minimum_calls` calls in the window it stays closed, even if all of them fail."""
+    lab.scenario(f"minimum_calls {minimum or '10, the default'}")
+    service = Service(lab, minimum_calls=minimum or 10)
+    if minimum is None:
+        service.breaker = CircuitBreaker()
+    for n in range((minimum or 10) - 1):
+        await service.see("failed", "closed", after=n and 1, trap="no-minimum-volume")
+    await service.see("failed", "open", trap="no-minimum-volume")
+
+
+async def test_what_is_older_than_the_window_is_forgotten(lab):
+    """Rule 4. An outcome counts for `window` seconds after its call has ended, and no longer."""
+    lab.scenario("window 10: a failure each 4 s for a minute; 12 s later 20 successes; 12 s later four failures")
+    service = Service(lab)
+    for _ in range(15):
+        await service.see("failed", "closed", after=4, trap="never-forgets")
+    await service.see("ok " * 20, "closed", after=12, trap="never-forgets")
+    await service.see("failed failed failed failed", "open", after=12, trap="never-forgets")
+
+
+async def test_the_window_moves_with_time(lab):
+    """Rule 4. An outcome counts for `window` seconds after its call has ended, wherever a clock's minute begins."""
+    lab.scenario("window 10: a call, two failures 8.5 s later, two more 8.5 s later; then four failing calls of 20 s")
+    service = Service(lab)
+    await service.see("ok", "closed", trap="tumbling-window")
+    await service.see("failed failed", "closed", after=8.5, trap="tumbling-window")
+    await service.see("failed failed", "open", after=8.5, trap="tumbling-window")
+    service = Service(lab)
+    await service.see("failed failed failed failed", "open", seconds=20, at_once=True, trap="stamped-at-the-start")
+
+
+async def test_the_failure_that_opens_it_is_raised(lab):
+    """Rule 5. The call that opens it, or opens it again, raises its own exception."""
+    service = Service(lab)
+    await service.see("failed failed failed failed", "open", trap="error-replaced")
+    await service.see("failed", "open", after=31, trap="error-replaced")
+
+
+@pytest.mark.parametrize("open_for", [30, 0.25])
+async def test_an_open_breaker_rejects_without_calling(lab, open_for):
+    """Rule 6. While it is open, each call raises CircuitOpen at once; `fn` is not called, and nothing is counted."""
+    lab.scenario(f"open_for {open_for} s; two calls each tenth of that, and then one just before its end, one just after")
+    service = Service(lab, open_for=open_for)
+    await service.see("failed failed failed failed", "open", trap="wrong-rate")
+    for n in range(10):
+        tried = service.see("ok", "open", came_to="rejected", trap="calls-while-open")
+        await lab.within(SOON, tried, what="an open breaker rejects", trap="calls-while-open")
+        await service.expect_retry_after(open_for * (1 - n / 10))
+        await asyncio.sleep(open_for / 10 - (n == 9) * 0.01)
+    lab.expect("what a call 10 ms before the end comes to", await service.call(), "rejected", trap="wrong-open-time")
+    lab.expect("calls that reached the service", service.reached, 4, trap="calls-while-open")
+    await service.see("ok", "closed", after=0.012, trap="rejections-count")
+
+
+@explore
+async def test_a_half_open_breaker_admits_few(lab):
+    """Rule 7. After `open_for` at most `probes` calls run at the same time; others are rejected at once."""
+    lab.scenario("probes 2, successes 2; open_for has passed, and three callers come at once")
+    service = Service(lab, probes=2, successes=2)
+    await service.half_open()
+    got = await lab.race(service.call(), service.call(), service.call(), names=["ann", "bob", "cleo"])
+    lab.expect("calls that ran at the same time", service.most, 2, trap="half-open-stampede")
+    lab.expect("what they came to", sorted(got), ["ok", "ok", "rejected"], trap="half-open-stampede")
+
+
+async def test_a_probe_that_ends_makes_room(lab):
+    """Rule 7. A call that finds no room is rejected at once, and `retry_after` is 0.0; a probe that ends makes room."""
+    lab.scenario("probes 2, successes 9: two probes of a minute, calls meanwhile, and calls after them")
+    service = Service(lab, probes=2, successes=9)
+    await service.half_open()
+    probes = service.start("ok ok", seconds=60)
+    for _ in range(2):
+        tried = service.see("ok", "half-open", after=SOON, came_to="rejected", trap="half-open-stampede")
+        await lab.within(2 * SOON, tried, what="a call without room is rejected", trap="half-open-stampede")
+        await service.expect_retry_after(0.0)
+        await asyncio.sleep(25)
+    lab.expect("what the two came to", await asyncio.gather(*probes), ["ok", "ok"], trap="half-open-stampede")
+    await service.see("ok ok ok ok", "half-open", trap="slot-leak")
+    await service.see("ok ok", "half-open", at_once=True, seconds=1, trap="slot-leak")
+
+
+@pytest.mark.parametrize(("probes", "successes"), [(1, 1), (1, 3), (3, 2)])
+async def test_enough_successes_close_it(lab, probes, successes):
+    """Rule 8. `successes` successful probes close it, and calls run side by side again."""
+    lab.scenario(f"probes {probes}, successes {successes}")
+    service = Service(lab, probes=probes, successes=successes)
+    await service.half_open()
+    for _ in range(successes - 1):
+        await service.see("ok", "half-open", trap="closes-too-early")
+    await service.see("ok", "closed", trap="never-closes")
+    await service.see("ok " * 7, "closed", at_once=True, seconds=1, trap="never-closes")
+
+
+async def test_it_closes_with_an_empty_record(lab):
+    """Rule 8. Once it has closed, neither what failed before nor the probes count any more."""
+    lab.scenario("open_for 1, window 10, so it opens and closes within the window; then four calls fail")
+    service = Service(lab, open_for=1, successes=4)
+    await service.see("ok failed failed failed", "open", trap="wrong-rate")
+    await service.see("ok ok ok ok", "closed", after=1.01, trap="never-closes")
+    await service.see("failed failed failed", "closed", trap="old-record-kept")
+    await service.see("failed", "open", trap="old-record-kept")
+
+
+async def test_a_failed_probe_opens_it_anew(lab):
+    """Rule 9. A failed probe opens it again, for the whole of `open_for`, and what succeeded before is forgotten."""
+    lab.scenario("successes 3: two probes succeed, and a third one, of 20 s, fails; open_for is 30 s")
+    service = Service(lab, successes=3)
+    await service.half_open()
+    await service.see("ok ok", "half-open", trap="closes-too-early")
+    await service.see("failed", "open", seconds=20, trap="probe-ignored")
+    await service.see("ok", "open", after=29.9, came_to="rejected", trap="no-fresh-timer")
+    await service.see("ok ok", "half-open", after=0.2, trap="no-fresh-timer")
+    await service.see("ok", "closed", trap="never-closes")
+
+
+async def test_ignored_exceptions_count_for_nothing(lab):
+    """Rule 10. An exception of a type in `ignore` is raised as it is, and counts for nothing."""
+    lab.scenario("minimum_calls 4; NotFound is ignored, and NoSuchPage, a subclass, is what is raised")
+    service = Service(lab)
+    await service.see("ignored " * 5 + "failed failed failed", "closed", trap="ignored-counts")
+    await service.see("ignored failed", "open", trap="ignored-counts")
+    await service.see("ignored", "half-open", after=31, trap="ignored-counts")
+    await service.see("ignored ignored", "half-open", trap="slot-leak")
+    await service.see("ok", "closed", trap="slot-leak")
+
+
+async def test_a_cancelled_call_counts_for_nothing(lab):
+    """Rule 11. A call that is cancelled counts for nothing, and what it awaits is cancelled with it."""
+    lab.scenario("slow_after 1: five calls hang and are cancelled after 2 s; then four calls fail")
+    service = Service(lab, slow_after=1)
+    hung = service.start("ok " * 5, seconds=3600)
+    await asyncio.sleep(2)
+    for call in hung:
+        call.cancel()
+    await asyncio.wait(hung, timeout=SOON)
+    lab.expect("how many of them were cancelled", sum(call.cancelled() for call in hung), 5, trap="cancelled-counts")
+    lab.expect("calls that still run in the service", service.running, 0, trap="cancelled-counts")
+    await service.see("failed failed failed", "closed", trap="cancelled-counts")
+    await service.see("failed", "open", trap="cancelled-counts")
+
+
+async def test_a_cancelled_probe_makes_room(lab):
+    """Rule 11. A probe that is cancelled makes room for another one; it is neither a success nor a failure."""
+    lab.scenario("probes 2: two probes hang; one is cancelled, and later the other one")
+    service = Service(lab, probes=2)
+    await service.half_open()
+    for call in service.start("ok ok", seconds=3600):
+        await asyncio.sleep(SOON)
+        call.cancel()
+        await service.see("ignored", "half-open", after=SOON, trap="slot-leak")
+    lab.expect("calls in the service at the same time", service.most, 2, trap="half-open-stampede")
+    await service.see("ok", "closed", trap="slot-leak")
+    lab.expect("tasks still alive", lab.tasks_alive(), [], trap="cancelled-counts")
+
+
+@pytest.mark.parametrize("late", ["ok", "failed"])
+async def test_late_results_count_for_nothing(lab, late):
+    """Rule 12. A result counts only if the state has not changed since its call was admitted."""
+    lab.scenario(f"calls begin while it is closed, and end ({late}) when it is open, half-open, open again, closed again")
+    service, trap = Service(lab, successes=2), "late-result"
+    calls = [call for end in (10, 35, 50, 75) for call in service.start(f"{late} " * 5, seconds=end)]
+    await service.see("failed failed failed failed", "open", trap=trap)
+    await service.see("ok", "open", after=29, came_to="rejected", trap=trap)
+    await service.see("ok", "half-open", after=1.1, trap=trap)
+    await asyncio.sleep(7)
+    await service.see("failed", "open", trap=trap)
+    await service.see("ok", "open", after=29.8, came_to="rejected", trap=trap)
+    await service.see("ok ok", "closed", after=0.3, trap=trap)
+    lab.expect("what the first calls came to", await asyncio.gather(*calls), [late] * 20, trap="error-replaced")
+    await service.see("failed failed failed", "closed", trap=trap)
+    await service.see("failed", "open", trap=trap)
+
+
+async def test_a_late_probe_frees_no_room(lab):
+    """Rule 12. A probe of an earlier half-open time neither takes up room in this one nor frees any."""
+    lab.scenario("probes 2, successes 5: one probe fails, the other runs for 40 s, into the next half-open time")
+    service, trap = Service(lab, probes=2, successes=5), "late-result"
+    await service.half_open()
+    (late,) = service.start("ok", seconds=40)
+    await service.see("failed", "open", after=SOON, trap=trap)
+    await asyncio.sleep(30.1)
+    probes = service.start("ok ok", seconds=20)
+    lab.expect("what the late one comes to", await late, "ok", trap="error-replaced")
+    await service.see("ok", "half-open", came_to="rejected", trap=trap)
+    lab.expect("what the new ones come to", await asyncio.gather(*probes), ["ok", "ok"], trap=trap)
+    await service.see("ok ok", "half-open", trap=trap)
+    await service.see("ok", "closed", trap=trap)
+
+
+async def test_a_slow_answer_is_a_failure(lab):
+    """Rule 13. A call that takes longer than `slow_after` counts as failed; what it came to is not changed."""
+    lab.scenario("slow_after 2: calls of 1.9 s and of 2.1 s, and probes of both")
+    service = Service(lab, slow_after=2)
+    await service.see("ok ok ok ok", "closed", at_once=True, seconds=1.9, trap="wrong-slowness")
+    await service.see("ok ok ok", "closed", at_once=True, seconds=2.1, trap="answer-thrown-away")
+    await service.see("ignored ignored", "closed", at_once=True, seconds=2.1, trap="ignored-counts")
+    await service.see("ok", "open", seconds=2.1, trap="slow-is-success")
+    await service.see("ignored", "half-open", after=31, seconds=2.1, trap="ignored-counts")
+    await service.see("ok", "open", seconds=2.1, trap="slow-is-success")
+    await service.see("ok", "closed", after=31, seconds=1.9, trap="wrong-slowness")
+    await Service(lab).see("ok ok ok ok", "closed", at_once=True, seconds=3600, trap="wrong-slowness")
+
+
+@pytest.mark.parametrize("step", [3600, -3600])
+async def test_a_stepped_clock_changes_nothing(lab, step):
+    """Rule 14. Only the time that passes counts, whatever the wall clock is set to."""
+    lab.scenario(f"the wall clock is stepped by {step:+} s: within the window and during two calls, then while it is open")
+    service, trap = Service(lab, slow_after=2), "wall-clock"
+    await service.see("failed failed", "closed", trap=trap)
+    (slow,) = service.start("ok", seconds=2.1)
+    quick = service.see("ok ok", "closed", at_once=True, seconds=1, trap=trap)
+    asyncio.get_running_loop().call_later(SOON, lab.step_wall_clock, step)
+    await quick
+    await slow
+    lab.expect("the state after a slow call, too", service.breaker.state, "open", trap=trap)
+    lab.step_wall_clock(step)
+    await service.see("ok", "open", after=29.9, came_to="rejected", trap=trap)
+    await service.see("ok", "closed", after=0.2, trap=trap)
+
+
+async def test_each_change_is_told_once(lab):
+    """Rule 15. Each change of state is told to `on_transition` once, when it happens."""
+    lab.scenario("ten calls fail at once; later a probe fails; later two probes run at once, and one success is enough")
+    service, trap = Service(lab, probes=2), "wrong-events"
+    cycle = [("closed", "open"), ("open", "half-open"), ("half-open", "open"), ("open", "half-open")]
+    await service.see("failed " * 10, "open", at_once=True, trap=trap)
+    lab.expect("changes", service.changes, cycle[:1], trap=trap)
+    await service.see("failed", "open", after=31, trap=trap)
+    lab.expect("changes", service.changes, cycle[:3], trap=trap)
+    await asyncio.sleep(31)
+    probes = service.start("ok ok", seconds=1)
+    await asyncio.sleep(SOON)
+    lab.expect("changes while two probes run", service.changes, cycle, trap=trap)
+    await asyncio.gather(*probes)
+    lab.expect("changes", service.changes, [*cycle, ("half-open", "closed")], trap=trap)
+
+
+async def test_who_watches_does_not_decide(lab):
+    """Rule 15. In `on_transition` the state is the new one already; what it raises changes nothing."""
+    lab.scenario("on_transition notes the state and raises")
+    seen, trap = [], "watcher-breaks-the-call"
+
+    def watch(old, new):
+        seen.append((old, new, service.breaker.state))
+        raise RuntimeError("the metrics server is down")
+
+    service = Service(lab, on_transition=watch)
+    with lab.no_error(expected="each call comes to what the service gives", trap=trap):
+        await service.see("failed failed failed failed", "open", trap=trap)
+        await service.see("ok", "closed", after=31, trap=trap)
+    told = [("closed", "open", "open"), ("open", "half-open", "half-open"), ("half-open", "closed", "closed")]
+    lab.expect("(old, new, state)", seen, told, trap="wrong-events")
+
+
+def test_nonsense_is_refused(lab):
+    """Rule 16. A parameter out of range raises ValueError; the constructor needs no running event loop."""
+    least = {"failure_rate": 0.001, "window": 0.001, "open_for": 0.001, "slow_after": 0.001}
+    with lab.no_error(expected="the least values that make sense, and no event loop", trap="nonsense-accepted"):
+        CircuitBreaker(minimum_calls=1, probes=1, successes=1, ignore=(), on_transition=None, **least)
+    nan, infinity = float("nan"), float("inf")
+    for name, values in {
+        "failure_rate": (0, -0.5, 1.01, 50, nan),
+        **dict.fromkeys(("minimum_calls", "probes", "successes"), (0, -1)),
+        **dict.fromkeys(("window", "open_for"), (0, -1, infinity, nan)),
+        "slow_after": (0, -1, nan),
+    }.items():
+        for value in values:
+            with lab.raises(ValueError, when=f"for {name}={value}", trap="nonsense-accepted"):
+                CircuitBreaker(**{name: value})
+
+
+async def test_breakers_share_nothing(lab):
+    """Rule 17. Two breakers share nothing."""
+    lab.scenario("two breakers in turn: the service of the first one fails, that of the other one does not")
+    down, well = Service(lab), Service(lab)
+    for state in ("closed", "closed", "closed", "open"):
+        await down.see("failed", state, trap="shared-state")
+        await well.see("ok", "closed", trap="shared-state")
+    lab.expect("changes of the other one", well.changes, [], trap="shared-state")
