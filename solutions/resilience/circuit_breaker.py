@@ -11,6 +11,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 T = TypeVar("T")
@@ -22,14 +23,29 @@ _log = logging.getLogger(__name__)
 
 
 class CircuitOpen(Exception):
-    """The breaker did not make this call. `retry_after`: seconds until it may admit one, 0.0 if that may be any moment."""
+    """The breaker has rejected a call. `retry_after`: seconds until it is half-open, 0.0 if it is and is full."""
 
     def __init__(self, retry_after: float) -> None:
-        super().__init__(retry_after)
         self.retry_after = retry_after
 
     def __str__(self) -> str:
         return f"the circuit is not closed; try again in {self.retry_after:.3f} s, or do without"
+
+
+@dataclass(eq=False)
+class _Period:
+    """The time between two changes of state, with all that is known of it.
+
+    A call keeps the period that admitted it. So a late result is told from one that speaks of the present, and nothing
+    has to be set back when the state changes.
+    """
+
+    state: State
+    since: float
+    outcomes: deque[tuple[float, bool]] = field(default_factory=deque)  # when each call ended, and whether it failed
+    failures: int = 0  # how many of them did, so that nobody has to count
+    probing: int = 0
+    succeeded: int = 0
 
 
 class CircuitBreaker:
@@ -80,21 +96,12 @@ class CircuitBreaker:
         self._slow_after = math.inf if slow_after is None else slow_after
         self._ignore = ignore
         self._on_transition = on_transition
-        self._state: State = "closed"
-        # Which period between two changes of state this is. A call remembers the one that admitted it, so that a
-        # result that arrives later is told from one that speaks of the present.
-        self._period = 0
-        # While closed: when each call ended, whether it failed, and how many did, so that none has to count.
-        self._outcomes: deque[tuple[float, bool]] = deque()
-        self._failures = 0
-        self._opened_at = 0.0
-        self._probing = 0
-        self._succeeded = 0
+        self._period = _Period("closed", time.monotonic())
 
     @property
     def state(self) -> State:
-        """ "closed", "open" or "half-open". Once `open_for` is over it may be either of the last two until a call."""
-        return self._state
+        """The state as of the last change; once `open_for` is over, "open" or "half-open" until a call comes."""
+        return self._period.state
 
     # stub: rule 1
     async def call(self, fn: Callable[[], Awaitable[T]]) -> T:
@@ -117,55 +124,52 @@ class CircuitBreaker:
         finally:
             self._settle(period, failed)
 
-    def _admit(self) -> int:
-        """The period that this call belongs to. Nothing between here and the call awaits, so no two share a slot."""
-        if self._state == "open":
-            remaining = self._opened_at + self._open_for - time.monotonic()
+    def _admit(self) -> _Period:
+        """The period that this call belongs to. Nothing between here and the call awaits, so no two share a place."""
+        if self._period.state == "open":
+            remaining = self._period.since + self._open_for - time.monotonic()
             if remaining > 0:
                 raise CircuitOpen(remaining)
             self._become("half-open")
-        if self._state == "half-open":
-            if self._probing >= self._probes:
+        period = self._period
+        if period.state == "half-open":
+            if period.probing >= self._probes:
                 raise CircuitOpen(0.0)
-            self._probing += 1
-        return self._period
+            period.probing += 1
+        return period
 
-    def _settle(self, period: int, failed: bool | None) -> None:
-        if period != self._period:
+    def _settle(self, period: _Period, failed: bool | None) -> None:
+        if period is not self._period:
             return
-        if self._state == "half-open":
-            self._settle_probe(failed)
+        if period.state == "half-open":
+            self._settle_probe(period, failed)
         elif failed is not None:
-            self._record(failed)
+            self._record(period, failed)
 
-    def _settle_probe(self, failed: bool | None) -> None:
-        self._probing -= 1
+    def _settle_probe(self, period: _Period, failed: bool | None) -> None:
+        period.probing -= 1
         if failed:
             self._become("open")
         elif failed is not None:
-            self._succeeded += 1
-            if self._succeeded >= self._successes:
+            period.succeeded += 1
+            if period.succeeded >= self._successes:
                 self._become("closed")
 
-    def _record(self, failed: bool) -> None:
+    def _record(self, period: _Period, failed: bool) -> None:
         now = time.monotonic()
-        self._outcomes.append((now, failed))
-        self._failures += failed
-        while now - self._outcomes[0][0] > self._window:
-            self._failures -= self._outcomes.popleft()[1]
-        total = len(self._outcomes)
-        if failed and total >= self._minimum_calls and self._failures / total >= self._failure_rate:
+        period.outcomes.append((now, failed))
+        period.failures += failed
+        while now - period.outcomes[0][0] > self._window:
+            period.failures -= period.outcomes.popleft()[1]
+        total = len(period.outcomes)
+        if failed and total >= self._minimum_calls and period.failures / total >= self._failure_rate:
             self._become("open")
 
     def _become(self, state: State) -> None:
-        old, self._state = self._state, state
-        self._period += 1
-        self._outcomes.clear()
-        self._failures = self._probing = self._succeeded = 0
-        self._opened_at = time.monotonic()
+        old = self._period.state
+        self._period = _Period(state, time.monotonic())
         if self._on_transition is not None:
             try:
                 self._on_transition(old, state)
-            except Exception:
-                # Who watches must not decide: the upstream's answer is at hand, and it is what the caller asked for.
+            except Exception:  # noqa: BLE001 - who watches must not decide: the upstream's answer is at hand
                 _log.exception("on_transition(%r, %r) failed", old, state)

@@ -16,10 +16,9 @@ State = Literal["closed", "open", "half-open"]
 
 
 class CircuitOpen(Exception):
-    """The breaker did not make this call. `retry_after`: seconds until it may admit one, 0.0 if that may be any moment."""
+    """The breaker has rejected a call. `retry_after`: seconds until it is half-open, 0.0 if it is and is full."""
 
     def __init__(self, retry_after: float) -> None:
-        super().__init__(retry_after)
         self.retry_after = retry_after
 
     def __str__(self) -> str:
@@ -59,7 +58,7 @@ class CircuitBreaker:
 
     @property
     def state(self) -> State:
-        """ "closed", "open" or "half-open". Once `open_for` is over it may be either of the last two until a call."""
+        """The state as of the last change; once `open_for` is over, "open" or "half-open" until a call comes."""
         raise NotImplementedError("CircuitBreaker.state is yours to write; its rules stand in README.md")
 
     async def call(self, fn: Callable[[], Awaitable[T]]) -> T:
