@@ -1,7 +1,7 @@
 """An object for each state, which decides about its own calls; the window is a ring of ten counters.
 
-Design: the State pattern. A call leaves by the object that admitted it, and who is not the present one is not heard; time
-is the event loop's. Memory does not grow with the traffic.
+Design: the State pattern. A call leaves by the object that admitted it, and one that is not the present state is not
+heard. Time is the event loop's, and memory does not grow with the traffic.
 
 Breaks: none
 """

@@ -58,7 +58,6 @@ class CircuitBreaker:
 
     async def call(self, fn):
         period = self.admit()
-        began = time.monotonic()
         failed = None
         try:
             value = await fn()
