@@ -21,7 +21,9 @@ class Service:
     def __init__(self, lab, **options):
         self.lab = lab
         self.reached = self.running = self.most = 0
-        self.breaker = CircuitBreaker(**{"minimum_calls": 4, "window": 10, "ignore": (LookupError,)} | options)
+        usual = {"minimum_calls": 4, "window": 10, "ignore": (EOFError, LookupError)}
+        told = {"on_transition": lambda old, new: lab.note(f"** {old} → {new} **")}
+        self.breaker = CircuitBreaker(**usual | told | options)
 
     def answer(self, answer, seconds):
         """What the breaker is given to call."""
@@ -47,7 +49,7 @@ class Service:
             got = await self.breaker.call(lambda: self.answer(answer, seconds))
         except CircuitOpen as rejection:
             self.retry_after = self.lab.plain("retry_after", rejection.retry_after, trap="wrong-retry-after")
-            self.lab.note(f"rejected, retry_after {self.retry_after}")
+            self.lab.note(f"rejected, retry_after {self.retry_after!r:.6}")
             return "rejected"
         except Exception as error:
             if error is not answer and error.__context__ is not answer and not isinstance(error, TimeoutError):
@@ -78,12 +80,11 @@ class Service:
 async def test_a_closed_breaker_is_not_noticed(lab):
     """Rule 1. While it is closed, each caller gets what `fn` gives, answer or exception, and calls run side by side."""
     service = Service(lab)
-    lab.expect("the state at first", service.breaker.state, "closed", trap="wrong-events")
     await service.see("ok failed ok ignored ok", "closed", trap="error-replaced")
     lab.expect("calls that reached the service", service.reached, 5, trap="error-replaced")
-    with lab.no_error(expected="any awaitable is awaited, a task too", trap="error-replaced"):
-        got = await service.breaker.call(lambda: asyncio.ensure_future(service.answer(3, seconds=0)))
-    lab.expect("what a task gave", got, 3, trap="error-replaced")
+    with lab.no_error(expected="any awaitable is awaited, a future too", trap="error-replaced"):
+        got = await service.breaker.call(lambda: asyncio.gather(service.answer(3, seconds=0)))
+    lab.expect("what a future gave", got, [3], trap="error-replaced")
     together = service.see("ok " * 20, "closed", lasting=1, trap="one-at-a-time")
     await lab.within(1 + SOON, together, what="twenty calls at once, of a second each, return", trap="one-at-a-time")
 
@@ -108,21 +109,22 @@ async def test_it_opens_at_the_failure_rate(lab, rate, before, state, trap):
 
 async def test_every_exception_is_a_failure(lab):
     """Rule 2. A failure is any `Exception` that is not ignored, whether `fn` raises it or what it returns."""
-    lab.scenario("fn itself raises: once ConnectionError, and once the CircuitOpen of another breaker")
-    for error in (ConnectionError("503"), CircuitOpen(7.0)):
+    lab.scenario("fn itself raises: once ZeroDivisionError, and once the CircuitOpen of another breaker; later again")
+    for error in (ZeroDivisionError("a bug"), CircuitOpen(7.0)):
         service = Service(lab)
-        for _ in range(4):
+        for pause in (0, 0, 0, 0, 31):
+            await asyncio.sleep(pause)
             got = await lab.attempt(service.breaker.call(Mock(side_effect=error)))
             lab.require(got.error is error, expected=repr(error), got=repr(got.error), trap="error-replaced")
-        lab.expect(f"the state after {error!r}, four times", service.breaker.state, "open", trap="failure-overlooked")
+        lab.expect("the state after it failed as a probe", service.breaker.state, "open", trap="failure-overlooked")
 
 
 @pytest.mark.parametrize("minimum", [1, 5, 10])
 async def test_few_calls_prove_nothing(lab, minimum):
     """Rule 3. With fewer than `minimum_calls` calls in the window it stays closed, even if all of them fail."""
+    lab.scenario(f"minimum_calls {minimum}{', the default' * (minimum == 10)}")
     service = Service(lab, minimum_calls=minimum)
     if minimum == 10:
-        lab.scenario("all parameters left at their defaults; minimum_calls is 10 then")
         service.breaker = CircuitBreaker()
     await service.see("failed " * (minimum - 1), "closed", trap="no-minimum-volume")
     await service.see("failed", "open", trap="no-minimum-volume")
@@ -149,7 +151,7 @@ TENTHS, WORDS = st.sampled_from([0, 0, 1.1, 4.3, 13]), st.sampled_from(["ok", "f
 TRAFFIC = st.lists(st.tuples(TENTHS, WORDS), min_size=9)
 
 
-@settings(max_examples=20)
+@settings(max_examples=15)
 @given(rate=st.sampled_from([0.25, 0.5, 1]), least=st.integers(1, 5), tenth=st.sampled_from([0.5, 60]), traffic=TRAFFIC)
 async def test_any_traffic_is_judged_by_the_last_window(lab, rate, least, tenth, traffic):
     """Rule 4. Whatever came before, the outcomes of the last `window` seconds decide, and all of them."""
@@ -180,7 +182,7 @@ async def test_an_open_breaker_rejects_without_calling(lab, open_for):
     """Rule 6. While it is open, each call raises CircuitOpen at once; `fn` is not called, and nothing is counted."""
     lab.scenario(f"open_for {open_for} s; a call each tenth of that, and one just before its end and after; open again")
     service = Service(lab, open_for=open_for)
-    await service.see("failed failed failed failed", "open", trap="wrong-rate")
+    await service.see("failed failed failed failed", "open", lasting=20, trap="wrong-rate")
     for n in range(10):
         tried = service.see("ok", "open", came_to="rejected", trap="calls-while-open")
         await lab.within(SOON, tried, what="an open breaker rejects", trap="calls-while-open")
@@ -227,6 +229,7 @@ async def test_enough_successes_close_it(lab, probes, successes):
     service = Service(lab, probes=probes, successes=successes, open_for=1)
     await service.see("ok failed failed failed", "open", trap="wrong-rate")
     await asyncio.sleep(1.01)
+    service.start("ok " * (probes - 1), seconds=3600)
     for _ in range(successes - 1):
         await service.see("ok", "half-open", trap="closes-too-early")
     await service.see("ok", "closed", trap="never-closes")
@@ -243,21 +246,19 @@ async def test_a_failed_probe_opens_it_anew(lab):
     await service.see("ok ok", "half-open", trap="closes-too-early")
     await service.see("failed", "open", lasting=20, trap="probe-ignored")
     await service.see("ok", "open", after=29.9, came_to="rejected", trap="no-fresh-timer")
-    await asyncio.sleep(0.2)
-    await service.see("ignored ignored", "half-open", lasting=1, came_to="ignored rejected", trap="no-fresh-timer")
+    await service.see("ignored", "half-open", after=0.2, trap="no-fresh-timer")
     await service.see("ok ok", "half-open", trap="closes-too-early")
-    await service.see("ok", "closed", trap="never-closes")
 
 
 async def test_ignored_exceptions_count_for_nothing(lab):
     """Rule 10. An exception of a type in `ignore` is raised as it is, and counts for nothing."""
     lab.scenario("minimum_calls 4; LookupError is ignored, and KeyError, a subclass, is what is raised")
-    service = Service(lab)
+    service = Service(lab, successes=2)
     await service.see("ignored " * 5 + "failed failed failed", "closed", trap="ignored-counts")
     await service.see("ignored failed", "open", trap="ignored-counts")
     await service.see("ignored", "half-open", after=31, trap="ignored-counts")
-    await service.see("ignored ignored", "half-open", trap="slot-leak")
-    await service.see("ok", "closed", trap="slot-leak")
+    await service.see("ok ignored", "half-open", trap="slot-leak")
+    await service.see("ok", "closed", trap="never-closes")
 
 
 async def test_a_cancelled_call_counts_for_nothing(lab):
@@ -278,18 +279,18 @@ async def test_a_cancelled_call_counts_for_nothing(lab):
 async def test_a_cancelled_probe_makes_room(lab):
     """Rule 11. A probe that is cancelled makes room for another one; it is neither a success nor a failure."""
     lab.scenario("probes 2: two probes hang; one is cancelled, and later the other one")
-    service = Service(lab, probes=2)
+    service = Service(lab, probes=2, successes=3)
     await service.half_open()
     for call in service.start("ok ok", seconds=3600):
         await asyncio.sleep(SOON)
         call.cancel()
         await asyncio.sleep(SOON)
         lab.expect("the state after it is cancelled", service.breaker.state, "half-open", trap="cancelled-counts")
-        await service.see("ignored", "half-open", trap="slot-leak")
-    await service.see("ok", "closed", trap="slot-leak")
+        await service.see("ok", "half-open", trap="slot-leak")
+    await service.see("ok", "closed", trap="never-closes")
 
 
-@pytest.mark.parametrize("late", ["ok", "failed"])
+@pytest.mark.parametrize("late", ["ok", "failed", "ignored"])
 async def test_late_results_count_for_nothing(lab, late):
     """Rule 12. A result counts only if the state has not changed since its call was admitted."""
     lab.scenario(f"calls from the beginning end ({late}) when it is open, half-open, open again, closed again")
@@ -297,9 +298,8 @@ async def test_late_results_count_for_nothing(lab, late):
     calls = [call for end in (10, 35, 50, 75) for call in service.start(f"{late} " * 5, seconds=end)]
     await service.see("failed failed failed failed", "open", trap=trap)
     await service.see("ok", "open", after=29, came_to="rejected", trap=trap)
-    await service.see("ok", "half-open", after=1.1, trap=trap)
-    await asyncio.sleep(7)
-    await service.see("failed", "open", trap=trap)
+    await service.see("ok ok", "half-open", after=1.1, lasting=0, came_to="ok rejected", trap=trap)
+    await service.see("failed", "open", after=7, trap=trap)
     await service.see("ok", "open", after=29.8, came_to="rejected", trap=trap)
     await service.see("ok ok", "closed", after=0.3, trap=trap)
     lab.expect("what the first calls came to", await asyncio.gather(*calls), [late] * 20, trap="error-replaced")
@@ -332,7 +332,7 @@ async def test_a_slow_answer_is_a_failure(lab):
     await service.see("ignored ignored", "closed", lasting=2.1, trap="ignored-counts")
     await service.see("ok", "open", lasting=2.1, trap="slow-is-success")
     await service.see("ignored", "half-open", after=31, lasting=2.1, trap="ignored-counts")
-    await service.see("ok", "open", lasting=2.1, trap="slow-is-success")
+    await service.see("ok", "open", lasting=3600, trap="slow-is-success")
     await service.see("ok", "closed", after=31, lasting=1.9, trap="wrong-slowness")
     await Service(lab).see("ok ok ok ok", "closed", lasting=3600, trap="wrong-slowness")
 
