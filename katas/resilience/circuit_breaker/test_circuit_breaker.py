@@ -92,7 +92,6 @@ async def test_a_closed_breaker_is_not_noticed(lab):
 RATES = [
     (0.5, "ok ok failed", "open", "wrong-rate"),
     (0.5, "ok ok ok failed", "closed", "wrong-rate"),
-    (1, "ok failed failed failed failed", "closed", "wrong-rate"),
     (0.5, "failed ok failed ok", "open", "consecutive-failures"),
     (0.5, "failed failed ok ok ok", "open", "success-opens"),
 ]
@@ -132,7 +131,7 @@ async def test_few_calls_prove_nothing(lab, minimum):
 
 async def test_an_outcome_counts_for_the_window(lab):
     """Rule 4. An outcome counts for `window` seconds after its call has ended, and no longer."""
-    lab.scenario("window 10: a failure each 4 s; 20 successes, and 12 s later 4 failures; two bursts within 10 s")
+    lab.scenario("window 10: a failure each 4 s; 20 successes, and 12 s later 4 failures; two bursts; calls of 20 s")
     service = Service(lab)
     for _ in range(15):
         await service.see("failed", "closed", after=4, trap="never-forgets")
@@ -144,7 +143,9 @@ async def test_an_outcome_counts_for_the_window(lab):
     await service.see("failed failed", "closed", after=8.5, trap="tumbling-window")
     await service.see("failed failed", "open", after=8.5, trap="tumbling-window")
     service = Service(lab)
-    await service.see("failed failed failed failed", "open", lasting=20, trap="stamped-at-the-start")
+    await service.see("failed", "closed", trap="never-forgets")
+    await service.see("failed failed failed", "closed", lasting=20, trap="never-forgets")
+    await service.see("failed", "open", trap="stamped-at-the-start")
 
 
 TENTHS, WORDS = st.sampled_from([0, 0, 1.1, 4.3, 13]), st.sampled_from(["ok", "failed", "ignored"])
@@ -212,11 +213,10 @@ async def test_a_probe_that_ends_makes_room(lab):
     service = Service(lab, probes=2, successes=9)
     await service.half_open()
     probes = service.start("ok ok", seconds=60)
-    for _ in range(2):
-        tried = service.see("ok", "half-open", after=SOON, came_to="rejected", trap="half-open-stampede")
-        await lab.within(2 * SOON, tried, what="a call without room is rejected", trap="half-open-stampede")
-        lab.expect("retry_after", service.retry_after, 0.0, trap="wrong-retry-after")
-        await asyncio.sleep(25)
+    await asyncio.sleep(50)
+    tried = service.see("ok", "half-open", came_to="rejected", trap="half-open-stampede")
+    await lab.within(SOON, tried, what="a call without room is rejected", trap="half-open-stampede")
+    lab.expect("retry_after", service.retry_after, 0.0, trap="wrong-retry-after")
     lab.expect("what the two came to", await asyncio.gather(*probes), ["ok", "ok"], trap="half-open-stampede")
     await service.see("ok ok ok", "half-open", trap="slot-leak")
     await service.see("ok ok ok", "half-open", lasting=1, came_to="ok ok rejected", trap="half-open-stampede")

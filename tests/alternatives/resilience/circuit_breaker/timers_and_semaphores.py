@@ -3,7 +3,6 @@
 Design: timers and semaphores. Each outcome on record has a timer that takes it off again; a timer turns open into
 half-open, whether anybody calls or not; room is an asyncio.Semaphore of the half-open time.
 
-
 Breaks: none
 """
 
