@@ -37,7 +37,8 @@ _NEEDED = (
 # What only some runs use, and what libraries import late, private modules among it: a run imports it itself
 # if it is missing here.
 _WELCOME = (
-    *("lupa.lua51", "httpx_ws", "limits", "limits.aio", "tenacity", "throttled.asyncio", "dojo.lab.properties"),
+    *("lupa.lua51", "httpx_ws", "limits", "limits.aio", "tenacity", "throttled.asyncio"),
+    *("async_lru", "purgatory.domain.model", "dojo.lab.properties"),
     *("celery.app.amqp", "celery.app.events", "celery.backends.base", "celery.events.receiver"),
     *("celery.loaders.app", "kombu.mixins", "kombu.simple", "dojo.lab.celery_driver"),
     *("pydantic.v1.main", "pydantic.v1.schema", "anyio._backends._asyncio", "anyio.streams.tls"),
