@@ -185,3 +185,14 @@ def test_what_is_ungraded_is_no_failure_of_the_student() -> None:
     assert "1 of 1 points, without lru_cache, which could not be graded" in text
     assert "The disk was full." in text
     assert "test_open" not in text
+
+
+def test_a_message_that_many_tests_share_is_read_once() -> None:
+    why = "lru_cache.py cannot be imported: NameError: name 'x' is not defined"
+    tests = [a_test(f"test_{name}", message=why) for name in "abc"] + [a_test("test_d", message="another")]
+    report = a_report(a_student("Ada", graded("lru_cache", *tests)))
+    for page in (handout(report, report.students[0]), instructors(report, report.students[0])):
+        text = Page(page).text
+        assert text.count(why) == 1
+        assert text.count("the same as above") == 2
+        assert text.count("another") == 1

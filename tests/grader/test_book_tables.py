@@ -194,3 +194,9 @@ def test_an_output_without_unicode_gets_none() -> None:
     out = io.StringIO()
     Console(file=out, width=60).print(table(a_class(30), 60, ascii=True))
     assert out.getvalue().isascii()
+
+
+def test_a_test_with_several_parameters_is_named_once() -> None:
+    report = a_report(a_student("1", graded("lru_cache", a_test("test_a[1]"), a_test("test_a[2]"), a_test("test_b"))))
+    [summary] = summaries(report)
+    assert [caught.test.name for caught in summary.caught] == ["test_a[1]", "test_b"]

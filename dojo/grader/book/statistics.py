@@ -32,7 +32,8 @@ class Summary:
     """Points; a missing one counts as what it was given, which is 0. 0.0 if there are no students."""
     max: float
     caught: tuple[Caught, ...]
-    """The tests that most did not pass, the worst first; those before them in teaching order win a tie."""
+    """The tests that most did not pass, the worst first; those before them in teaching order win a tie. Of a test that
+    is run with several parameters only the worst."""
 
 
 def summaries(report: Report, worst: int = 3) -> tuple[Summary, ...]:
@@ -51,7 +52,10 @@ def _summary(report: Report, place: int, kata: str, worst: int) -> Summary:
             tests.setdefault(grade.test.name, grade.test)
             ran[grade.test.name] += 1
             caught[grade.test.name] += grade.test.status != "passed"
-    order = sorted((name for name in tests if caught[name]), key=lambda name: -caught[name])
+    worst_of: dict[str, str] = {}
+    for name in sorted((name for name in tests if caught[name]), key=lambda name: -caught[name]):
+        worst_of.setdefault(name.partition("[")[0], name)
+    order = list(worst_of.values())
     statuses = Counter(each.verdict.status for each in everybody)
     return Summary(
         kata=kata,

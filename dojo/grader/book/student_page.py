@@ -6,7 +6,7 @@ confinement, or of anybody else. The instructor's page says all that is known.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from html import escape
 
 from dojo.grader.book.document import document, identifier, sign
@@ -14,12 +14,13 @@ from dojo.grader.book.shown import Shown, students, told
 from dojo.grader.book.text import line, number, plain, title
 from dojo.grader.model import KataGrade, Report, StudentGrade, TestGrade
 
+_THE_SAME = "the same as above"
+
 
 def handout(report: Report, student: StudentGrade) -> str:
     """The page for the student."""
     sections = [
-        _section(kata, told(kata, report.feedback), "", [_shown(test) for test in students(report, kata)])
-        for kata in student.katas
+        _section(kata, told(kata, report.feedback), "", _shown(students(report, kata))) for kata in student.katas
     ]
     return _page(report, student, [f"{_notes(student)}"], sections)
 
@@ -41,7 +42,7 @@ def instructors(report: Report, student: StudentGrade) -> str:
             kata,
             plain(kata.verdict.message),
             f"{kata.verdict.cpu_seconds:.1f} s of CPU in {kata.verdict.wall_seconds:.1f} s",
-            map(_everything, kata.tests),
+            _everything(kata.tests),
         )
         for kata in student.katas
     ]
@@ -75,11 +76,26 @@ def _section(kata: KataGrade, message: str, cost: str, tests: Iterable[str]) -> 
     )
 
 
-def _shown(test: Shown) -> str:
-    return _test(sign(test.status), test.name, test.points, test.max, test.message)
+def _shown(tests: Iterable[Shown]) -> Iterator[str]:
+    above = ""
+    for test in tests:
+        yield _test(sign(test.status), test.name, test.points, test.max, _after(above, test.message))
+        above = test.message
 
 
-def _everything(grade: TestGrade) -> str:
+def _after(above: str, message: str) -> str:
+    """What a file cannot even be imported for stands below each of its tests, and is read once."""
+    return _THE_SAME if message and message == above else message
+
+
+def _everything(tests: Iterable[TestGrade]) -> Iterator[str]:
+    above = ""
+    for grade in tests:
+        yield _in_full(grade, above)
+        above = grade.test.message
+
+
+def _in_full(grade: TestGrade, above: str) -> str:
     test = grade.test
     rule = f"Rule {test.rule}: " if test.rule is not None else ""
     remarks = [rule + line(test.text, 500), f"trap: {line(test.trap)}" if test.trap else ""]
@@ -88,7 +104,7 @@ def _everything(grade: TestGrade) -> str:
         line(test.name),
         grade.points,
         grade.max,
-        plain(test.message),
+        _after(plain(above), plain(test.message)),
         " · ".join(filter(None, remarks)),
     )
 
