@@ -86,3 +86,25 @@ def test_a_readme_without_markers_is_named(dojo: Run, katas: Catalog) -> None:
     result = dojo("author", "readme")
     assert result.code == 2
     assert "lost its markers" in result.err
+
+
+def test_traps_are_listed_with_who_falls_into_them(dojo: Run, first: Kata) -> None:
+    first.mutants.mkdir(parents=True, exist_ok=True)
+    for path in first.mutants.glob("*.py"):
+        path.unlink()
+    plain = '"""Adds nothing.\n\nTrap: same-number\nRule: 1\n"""\n'
+    (first.mutants / "adds_nothing.py").write_text(plain, encoding="utf-8")
+    known = '"""Takes anything.\n\nTrap: no-check\nRule: 2\nPublished: in books\n"""\n'
+    (first.mutants / "takes_anything.py").write_text(known, encoding="utf-8")
+    lines = dojo("author", "traps", "add_one").out.splitlines()
+    assert [line.split()[:4] for line in lines[1:]] == [
+        ["add_one", "1", "same-number", "adds_nothing"],
+        ["add_one", "2", "no-check", "takes_anything"],
+    ]
+    assert lines[1].endswith("Adds nothing.")
+    [row] = json.loads(dojo("author", "traps", "add_one", "--published", "--json").out)
+    assert (row["trap"], row["says"], row["published"]) == ("no-check", "Takes anything.", "in books")
+    (first.mutants / "says_nothing.py").write_text('"""Silence."""\n', encoding="utf-8")
+    result = dojo("author", "traps", "add_one")
+    assert result.code == 3
+    assert "Trap: kebab-case-name" in result.err

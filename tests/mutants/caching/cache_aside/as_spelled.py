@@ -2,6 +2,7 @@
 
 Trap: spelling-splits-entries
 Rule: 11
+Published: in tutorials on caching decorators
 """
 
 import functools

@@ -2,6 +2,7 @@
 
 Trap: keys-collide
 Rule: 12
+Published: in tutorials on caching decorators
 """
 
 import functools

@@ -2,6 +2,7 @@
 
 Trap: result-lost
 Rule: 5
+Published: in tutorials on caching decorators: a datetime loses the answer
 """
 
 import functools

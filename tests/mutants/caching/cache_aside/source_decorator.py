@@ -2,6 +2,7 @@
 
 Trap: hit-differs-from-miss
 Rule: 3
+Published: in tutorials on caching decorators
 """
 
 import functools

@@ -2,6 +2,7 @@
 
 Trap: hit-differs-from-miss
 Rule: 1
+Published: in tutorials on cache-aside
 """
 
 import functools

@@ -2,6 +2,7 @@
 
 Trap: run-per-caller
 Rule: 1
+Published: in write-ups that call cache-aside read-through
 """
 
 

@@ -2,6 +2,7 @@
 
 Trap: one-takes-all-down
 Rule: 6
+Published: the library cashews 7
 """
 
 import asyncio

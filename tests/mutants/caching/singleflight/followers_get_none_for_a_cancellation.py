@@ -2,6 +2,7 @@
 
 Trap: one-takes-all-down
 Rule: 6
+Published: the library singleflight 0.1
 """
 
 import asyncio

@@ -2,6 +2,7 @@
 
 Trap: value-mistaken
 Rule: 2
+Published: the library aiocache 0.12
 """
 
 import asyncio

@@ -2,6 +2,7 @@
 
 Trap: run-per-caller
 Rule: 1
+Published: in write-ups of read-through caching
 """
 
 

@@ -2,6 +2,7 @@
 
 Trap: lost-unnoticed
 Rule: 7
+Published: in write-ups of Redis locks that promise "only one"
 """
 
 import asyncio

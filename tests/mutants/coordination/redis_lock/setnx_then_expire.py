@@ -2,6 +2,7 @@
 
 Trap: no-ttl
 Rule: 15
+Published: in write-ups of Redis locks
 """
 
 import asyncio

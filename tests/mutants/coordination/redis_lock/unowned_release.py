@@ -2,6 +2,7 @@
 
 Trap: foreign-release
 Rule: 3
+Published: in write-ups of Redis locks
 """
 
 import asyncio

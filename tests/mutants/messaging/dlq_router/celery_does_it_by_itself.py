@@ -2,6 +2,7 @@
 
 Trap: celery-does-not-dead-letter
 Rule: 12
+Published: in write-ups that let Celery move failed tasks to a dead-letter queue
 """
 
 import time

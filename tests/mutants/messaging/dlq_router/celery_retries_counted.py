@@ -2,6 +2,7 @@
 
 Trap: retries-are-not-attempts
 Rule: 12
+Published: Celery counts retries, write-ups count attempts
 """
 
 import time

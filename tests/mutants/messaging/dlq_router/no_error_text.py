@@ -2,6 +2,7 @@
 
 Trap: no-reason
 Rule: 7
+Published: in write-ups of dead-letter queues: no reason is kept
 """
 
 import time

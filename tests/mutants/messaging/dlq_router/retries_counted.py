@@ -2,6 +2,7 @@
 
 Trap: retries-are-not-attempts
 Rule: 2
+Published: in write-ups: "after three failures" that allow four
 """
 
 import time

@@ -2,6 +2,7 @@
 
 Trap: acknowledged-too-early
 Rule: 16
+Published: Celery's default
 """
 
 import contextlib

@@ -2,6 +2,7 @@
 
 Trap: acknowledged-too-early
 Rule: 16
+Published: in write-ups of acks_late that stop there
 """
 
 import contextlib

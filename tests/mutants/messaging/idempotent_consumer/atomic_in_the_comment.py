@@ -2,6 +2,7 @@
 
 Trap: check-then-act
 Rule: 2
+Published: in tutorials on idempotent consumers, with the word "atomic" beside it
 """
 
 import json

@@ -2,6 +2,7 @@
 
 Trap: already-processed
 Rule: 1
+Published: in tutorials on idempotent consumers
 """
 
 import json

@@ -2,6 +2,7 @@
 
 Trap: key-collision
 Rule: 11
+Published: in tutorials on idempotent consumers
 """
 
 import contextlib

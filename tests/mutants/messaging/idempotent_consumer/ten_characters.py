@@ -2,6 +2,7 @@
 
 Trap: key-collision
 Rule: 11
+Published: in tutorials that name orders uuid[:10]
 """
 
 import contextlib

@@ -2,6 +2,7 @@
 
 Trap: refreshed-expiry
 Rule: 4
+Published: in tutorials on rate limiting with Redis
 """
 
 import json

@@ -2,6 +2,7 @@
 
 Trap: check-then-act
 Rule: 9
+Published: in tutorials on rate limiting with Redis
 """
 
 import json

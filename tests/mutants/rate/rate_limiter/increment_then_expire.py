@@ -2,6 +2,7 @@
 
 Trap: no-ttl
 Rule: 10
+Published: in tutorials on rate limiting with Redis
 """
 
 import json

@@ -2,6 +2,7 @@
 
 Trap: not-a-sliding-window
 Rule: 3
+Published: in tutorials that promise "the last 60 seconds" and count a fixed window
 """
 
 import json

@@ -2,6 +2,7 @@
 
 Trap: waits-for-the-slowest
 Rule: 3
+Published: in tutorials on WebSocket chats that have found `gather`
 """
 
 from __future__ import annotations

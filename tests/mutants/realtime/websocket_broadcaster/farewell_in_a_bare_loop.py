@@ -2,6 +2,7 @@
 
 Trap: notice-lost
 Rule: 7
+Published: in tutorials on WebSocket chats: the notice in `finally`
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Trap: endpoint-forgets-the-end
 Rule: 13
+Published: in tutorials on WebSocket chats
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Trap: iterates-the-live-room
 Rule: 6
+Published: in tutorials on WebSocket chats
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Trap: dead-peer-aborts-the-loop
 Rule: 1
+Published: in tutorials on WebSocket chats
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Trap: unbounded-backlog
 Rule: 5
+Published: in libraries for broadcasting
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Trap: off-by-one
 Rule: 1
+Published: in write-ups of exponential backoff (2, 4, 8 s, where the code waits 1, 2, 4)
 """
 
 import math

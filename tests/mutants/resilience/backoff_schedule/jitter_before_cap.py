@@ -2,6 +2,7 @@
 
 Trap: jitter-before-cap
 Rule: 5
+Published: redis-py's ExponentialWithJitterBackoff
 """
 
 import math

@@ -2,6 +2,7 @@
 
 Trap: uncapped
 Rule: 3
+Published: in tutorials on reconnecting: a backoff without a cap
 """
 
 import math

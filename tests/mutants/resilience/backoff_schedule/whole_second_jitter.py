@@ -2,6 +2,7 @@
 
 Trap: integer-truncation
 Rule: 9
+Published: Celery's own backoff draws whole seconds, 0 among them
 """
 
 import math

@@ -2,6 +2,7 @@
 
 Trap: integer-truncation
 Rule: 2
+Published: Celery's own backoff knows whole seconds only
 """
 
 import math

@@ -2,6 +2,7 @@
 
 Trap: slot-leak
 Rule: 11
+Published: monix, issue 1080
 """
 
 from __future__ import annotations

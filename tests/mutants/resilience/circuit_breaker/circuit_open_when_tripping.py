@@ -2,6 +2,7 @@
 
 Trap: error-replaced
 Rule: 5
+Published: pybreaker and aiobreaker
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Trap: half-open-stampede
 Rule: 7
+Published: pybreaker, circuitbreaker, purgatory and aiobreaker
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Trap: ignored-counts
 Rule: 10
+Published: circuitbreaker and purgatory
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Trap: slot-leak
 Rule: 10
+Published: nora, issue 585
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Trap: late-result
 Rule: 12
+Published: Polly, issue 223
 """
 
 from __future__ import annotations
