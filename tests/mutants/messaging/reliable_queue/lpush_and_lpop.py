@@ -26,7 +26,7 @@ class ReliableQueue:
         self.visibility = visibility
         parts = "ready", "flight", "later", "bodies", "receives", "receipts"
         self.ready, self.flight, self.later, self.bodies, self.receives, self.receipts = (
-            f"queue-{part}:{name}" for part in parts
+            f"{part}:{name}" for part in parts
         )
 
     async def send(self, body, *, delay=0.0):

@@ -69,12 +69,20 @@ class ReliableQueue:
         self.redis = redis
         self.loaded = {}
         parts = "schedule", "bodies", "receives", "receipts", "sequence"
-        self.keys = [f"queue-{part}:{name}" for part in parts]
-        self.send_script = redis.register_script(CLOCK + SEND)
-        self.receive_script = redis.register_script(CLOCK + RECEIVE)
-        self.ack_script = redis.register_script(CLOCK + STANDS + ACK)
-        self.nack_script = redis.register_script(CLOCK + STANDS + NACK)
-        self.extend_script = redis.register_script(CLOCK + STANDS + EXTEND)
+        self.keys = [f"{part}:{name}" for part in parts]
+        self.send_script = self.script(CLOCK + SEND)
+        self.receive_script = self.script(CLOCK + RECEIVE)
+        self.ack_script = self.script(CLOCK + STANDS + ACK)
+        self.nack_script = self.script(CLOCK + STANDS + NACK)
+        self.extend_script = self.script(CLOCK + STANDS + EXTEND)
+
+    def script(self, text):
+        async def run(keys, arguments):
+            if text not in self.loaded:
+                self.loaded[text] = await self.redis.script_load(text)
+            return await self.redis.evalsha(self.loaded[text], len(keys), *keys, *arguments)
+
+        return run
 
     async def send(self, body, *, delay=0.0):
         if not isinstance(body, bytes):
@@ -103,9 +111,7 @@ class ReliableQueue:
 
     async def settle(self, script, receipt, *arguments):
         id, _, token = receipt.partition(":")
-        if script not in self.loaded:
-            self.loaded[script] = await self.redis.script_load(script.script)
-        return bool(await self.redis.evalsha(self.loaded[script], 5, *self.keys, id, token, *arguments))
+        return bool(await script(self.keys, [id, token, *arguments]))
 
 
 def checked(what, seconds, least):

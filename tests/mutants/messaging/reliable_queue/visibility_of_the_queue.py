@@ -69,12 +69,15 @@ class ReliableQueue:
         self.redis = redis
         self.name = name
         parts = "schedule", "bodies", "receives", "receipts", "sequence"
-        self.keys = [f"queue-{part}:{name}" for part in parts]
-        self.send_script = redis.register_script(CLOCK + SEND)
-        self.receive_script = redis.register_script(CLOCK + RECEIVE)
-        self.ack_script = redis.register_script(CLOCK + STANDS + ACK)
-        self.nack_script = redis.register_script(CLOCK + STANDS + NACK)
-        self.extend_script = redis.register_script(CLOCK + STANDS + EXTEND)
+        self.keys = [f"{part}:{name}" for part in parts]
+        self.send_script = self.script(CLOCK + SEND)
+        self.receive_script = self.script(CLOCK + RECEIVE)
+        self.ack_script = self.script(CLOCK + STANDS + ACK)
+        self.nack_script = self.script(CLOCK + STANDS + NACK)
+        self.extend_script = self.script(CLOCK + STANDS + EXTEND)
+
+    def script(self, text):
+        return lambda keys, arguments: self.redis.eval(text, len(keys), *keys, *arguments)
 
     async def send(self, body, *, delay=0.0):
         if not isinstance(body, bytes):
