@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType, ModuleType
@@ -88,7 +89,7 @@ class Watched:
     def _heard(self, event: str, arguments: tuple[Any, ...]) -> None:
         if not _is_by(self._file, sys._getframe(2)):
             return
-        if event == "open" and not _elsewhere(arguments[0]):
+        if event == "open" and (not _elsewhere(arguments[0]) or _shows_a_traceback(sys._getframe(2))):
             return
         what = arguments[1] if event == "socket.connect" else arguments[0] if event in ("open", "os.remove") else None
         shown = "" if what is None else f" {what!r:.80}"
@@ -201,6 +202,15 @@ def _elsewhere(path: object) -> bool:
     if not isinstance(path, str) or not path.startswith("/"):
         return False
     return not path.startswith((sys.prefix, sys.base_prefix, *(entry for entry in sys.path if len(entry) > 1)))
+
+
+def _shows_a_traceback(frame: FrameType | None) -> bool:
+    """Whether a file is opened for the lines that a logged error shows: honest code logs errors."""
+    while frame is not None and "/dojo/" not in (name := frame.f_code.co_filename) and "site-packages" not in name:
+        if name == traceback.__file__:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _is_by(file: str, frame: FrameType | None) -> bool:

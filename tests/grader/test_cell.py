@@ -11,6 +11,7 @@ import textwrap
 
 import pytest
 
+from dojo.grader.confine.root import shown_directories
 from dojo.grader.confine.users import EACH
 from dojo.grader.crew import Cell, judge
 
@@ -147,3 +148,26 @@ def test_no_two_batches_share_their_users():
     finally:
         for process, _ in begun:
             process.communicate("")
+
+
+def test_another_clone_on_the_path_is_not_shown(tmp_path, monkeypatch):
+    clone, library = tmp_path / "clone", tmp_path / "library"
+    (clone / "katas").mkdir(parents=True)
+    (clone / "katas" / "syllabus.toml").touch()
+    library.mkdir()
+    monkeypatch.setattr("sys.path", [*sys.path, str(clone), str(library)])
+    assert library in set(shown_directories())
+    assert clone not in set(shown_directories())
+
+
+@pytest.mark.parametrize(
+    ("body", "flagged"),
+    [
+        ("    try:\n        raise ValueError\n    except ValueError:\n        logging.exception('no')\n", False),
+        ("    try:\n        open('/trusted/of-mine')\n    except OSError:\n        pass\n", True),
+    ],
+)
+def test_who_logs_an_error_is_not_flagged_for_the_lines_that_it_shows(bench, body, flagged):
+    source = f"import logging\n\ndef delay(*a, **k):\n{body}    return 1.0\n\nBackoff = delay\n"
+    flags = bench.judge(KATA, source.encode()).flags
+    assert any("open" in flag for flag in flags) == flagged, flags

@@ -212,7 +212,7 @@ def test_status_says_how_far_the_book_is(course: Course) -> None:
     [
         ((), 2, "name the folder of submissions"),
         (("class", "--confinement", "loose"), 2, "there is namespaces, process and none"),
-        (("class", "--track", "knitting"), 2, "there is resilience, rate"),
+        (("class", "--track", "knitting"), 2, "there is resilience, "),
         (("class", "--katas", "knitting"), 2, "knitting"),
         (("class", "--workers", "0"), 2, "--workers"),
         (("class", "--faster"), 2, "--faster"),

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import dojo
+from dojo.catalog import SYLLABUS
 from dojo.grader.confine import kernel
 
 _SYSTEM = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin")
@@ -36,7 +37,7 @@ def enter_new_root(place: Path, trusted: Path, hidden: Sequence[Path]) -> None:
             (place / path.relative_to("/")).symlink_to(os.readlink(path))
         elif path.is_dir():
             _show(path, place / path.relative_to("/"))
-    needed = [*_python(), Path(dojo.__file__).parent]
+    needed = [*shown_directories(), Path(dojo.__file__).parent]
     for path in needed:
         _show(path, place / path.relative_to("/"))
     for path in hidden:
@@ -70,14 +71,15 @@ def fresh_scratch(size: int) -> None:
         kernel.mount("tmpfs", place, "tmpfs", kernel.NOSUID | kernel.NODEV, f"size={size},nr_inodes=4096,mode=1777")
 
 
-def _python() -> Iterator[Path]:
+def shown_directories() -> Iterator[Path]:
     """Directories that this interpreter imports from."""
     root = Path(dojo.__file__).parents[1]
     prefixes = (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix)
     for entry in sorted({*prefixes, *sysconfig.get_paths().values(), *sys.path}):
         path = Path(entry)
-        # The repository itself is where the solutions are; of it, only the package is shown.
-        if path.is_dir() and path.is_absolute() and not root.is_relative_to(path):
+        # A clone is where the solutions are; of this one only the package is shown, of any other one nothing.
+        clone = (path / SYLLABUS).is_file() or root.is_relative_to(path)
+        if path.is_dir() and path.is_absolute() and not clone:
             yield path
             if path.resolve() != path:
                 yield path.resolve()
