@@ -261,9 +261,9 @@ def test_golden_messages_are_written_compared_and_cleaned_up(kata, capsys, monke
     monkeypatch.setenv("PYTHONHASHSEED", "0")  # spares another interpreter; the next test is about that
     for path in sorted(kata.mutants.glob("*.py"))[:4]:
         path.unlink()
-    assert golden.main(False) == 1
-    assert golden.main(True) == 0
-    assert golden.main(False) == 0
+    assert golden.main(load(kata.root).katas, False) == 1
+    assert golden.main(load(kata.root).katas, True) == 0
+    assert golden.main(load(kata.root).katas, False) == 0
     files = sorted(golden.directory(kata).glob("*.txt"))
     assert len(files) == 4
     text = (golden.directory(kata) / "zero_allowed.txt").read_text(encoding="utf-8")
@@ -274,12 +274,12 @@ def test_golden_messages_are_written_compared_and_cleaned_up(kata, capsys, monke
     files[0].write_text("something else\n", encoding="utf-8")
     (kata.mutants / "zero_allowed.py").unlink()
     capsys.readouterr()
-    assert golden.main(False) == 1
+    assert golden.main(load(kata.root).katas, False) == 1
     printed = capsys.readouterr().out
     assert "the message changed" in printed
     assert "zero_allowed.txt: its mutant is gone" in printed
-    assert golden.main(True) == 0
-    assert golden.main(False) == 0
+    assert golden.main(load(kata.root).katas, True) == 0
+    assert golden.main(load(kata.root).katas, False) == 0
 
 
 def test_a_message_that_shows_the_hash_seed_is_made_under_seed_0(kata, monkeypatch):
@@ -289,11 +289,11 @@ def test_a_message_that_shows_the_hash_seed_is_made_under_seed_0(kata, monkeypat
     text = SOLUTION.replace("return self.count\n", "return hash(str(self.count))\n")
     write(kata.mutants / "hashed.py", mutant_text("off-by-one", 1, text))
     monkeypatch.delenv("PYTHONHASHSEED", raising=False)
-    assert golden.main(True) == 0
+    assert golden.main(load(kata.root).katas, True) == 0
     file = golden.directory(kata) / "hashed.txt"
     seen = file.read_text(encoding="utf-8")
     monkeypatch.setenv("PYTHONHASHSEED", "7")  # for interpreters to come; this one keeps its own
-    assert golden.main(False) == 0
+    assert golden.main(load(kata.root).katas, False) == 0
     assert file.read_text(encoding="utf-8") == seen
 
 

@@ -1,0 +1,428 @@
+"""The rules of README.md, in the order in which it is easiest to make them hold."""
+
+import ast
+import asyncio
+import collections
+import datetime
+import decimal
+import enum
+import itertools
+import math
+
+import pytest
+import redis
+from cache_key import Unkeyable, bump_version, current_version, make_key
+
+from dojo.lab import explore
+from dojo.lab.properties import given, settings, st
+
+SHOP = '''
+def price(item, currency="eur", *, vat=True): ...
+async def stock(item, depot="main"): ...
+def find(*words, **filters): ...
+def labelled(name, /, **labels): ...
+
+class Account:
+    def __init__(self, number): self.number = number
+    def __cache_key__(self): return self.number
+    def __repr__(self): return "<Account>"
+    def balance(self, day="today"): ...
+    @classmethod
+    def count(cls, day="today"): ...
+    @staticmethod
+    def rate(day="today"): ...
+
+class Savings(Account): ...
+
+class Loan(Account):
+    def balance(self, day="today"): ...
+    @staticmethod
+    def rate(day="today"): ...
+
+class Session:
+    def user(self): ...
+'''  # fmt: skip
+
+
+def process(name="shop"):
+    """The module `name` as one more process holds it: SHOP, with functions, classes and objects of its own."""
+    module = {"__name__": name}
+    exec(SHOP, module)
+    return module
+
+
+def make(lab, fn, args, kwargs, *, namespace="web", version=1, maker=None):
+    """What make_key makes, which must be a str and no relative of it with an equality of its own."""
+    key = (maker or make_key)(fn, args, kwargs, namespace=namespace, version=version)
+    lab.require(type(key) is str, expected="a key, as a str", got=f"a {type(key).__name__}", trap="not-a-key")
+    return key
+
+
+def key_of(lab, text, module=None, **values):
+    """The key of the call that `text` writes down, such as "Account(7).balance('today')", in a process of its own."""
+    names = {**(module or process()), **values, "given": lambda *args, **kwargs: (args, kwargs)}
+    call = ast.parse(text, mode="eval")
+    fn = eval(ast.unparse(call.body.func), names)
+    call.body.func = ast.copy_location(ast.Name("given", ast.Load()), call.body.func)
+    return make(lab, fn, *eval(compile(call, "<call>", "eval"), names))
+
+
+def agree(lab, texts, trap):
+    keys = [key_of(lab, text) for text in texts]
+    for text, key in zip(texts, keys, strict=True):
+        due = f"one key for {texts[0]} and {text}"
+        lab.require(key == keys[0], expected=due, got=f"{keys[0]} and {key}", trap=trap)
+
+
+def differ(lab, keys, trap):
+    """`keys` are pairs of what is asked and the key of that."""
+    asked = {}
+    for what, key in keys:
+        lab.require(
+            key not in asked, expected=f"two keys for {asked.get(key)} and {what}", got=f"{key} twice", trap=trap
+        )
+        asked[key] = what
+
+
+# one question, one key
+
+
+def test_spellings_of_a_call_share_a_key(lab):
+    """Rule 1. Spellings of one call share a key: positional or by keyword, defaults given or left out."""
+    lab.scenario("def price(item, currency='eur', *, vat=True)")
+    spellings = ["price('eur')", "price(item='eur')", "price('eur', 'eur')", "price('eur', currency='eur', vat=True)"]
+    agree(lab, [*spellings, "price('eur', ''.join(['e', 'u', 'r']))"], trap="spelling-splits-keys")
+    agree(lab, ["stock(1000)", "stock(int('1000'), 'main')", "stock(item=1000)"], trap="spelling-splits-keys")
+
+
+def test_the_order_of_keywords_does_not_matter(lab):
+    """Rule 2. The order of keyword arguments does not matter, those of `**kwargs` included."""
+    lab.scenario("def price(item, currency='eur', *, vat=True), and def find(*words, **filters)")
+    agree(lab, ["price('tea', currency='usd', vat=False)", "price(vat=False, currency='usd', item='tea')"],
+          trap="order-splits-keys")  # fmt: skip
+    agree(lab, ["find('tea', color='red', size=3)", "find('tea', size=3, color='red')"], trap="order-splits-keys")
+
+
+def test_a_call_that_cannot_be_is_refused(lab):
+    """Rule 3. A call that does not fit the signature is a `TypeError`, as if the function were called."""
+    lab.scenario("def price(item, currency='eur', *, vat=True), and a method def balance(self, day='today')")
+    for text in ("price()", "price(currency='eur')", "price('tea', 'eur', True)", "price('tea', item='tea')",
+                 "price('tea', colour='red')", "Account(7).balance('today', 'now')", "labelled(name='tea')"):  # fmt: skip
+        with lab.raises(TypeError, when=f"for {text}", trap="misfit-accepted"):
+            key_of(lab, text)
+
+
+# two questions, two keys
+
+
+def test_functions_of_one_name_have_different_keys(lab):
+    """Rule 4. Functions of one name in different modules or classes have different keys."""
+    names = ["price('tea')", "Account.rate()", "Loan.rate()", "stock('tea')"]
+    modules = ["shop", "warehouse", "shop.price", "shop.Account"]
+    keys = [(f"{text} in module {name}", key_of(lab, text, process(name))) for name in modules for text in names]
+    differ(lab, keys, trap="bare-name")
+
+
+def test_self_is_an_argument(lab):
+    """Rule 5. A bound method's object is its first argument, told by its class and its `__cache_key__()`."""
+    lab.scenario("class Account has __cache_key__(), its number; Savings and Loan derive from it")
+    agree(lab, ["Account(7).balance()", "Account(7).balance(day='today')", "Account.balance(Account(7))",
+                "Account.balance(self=Account(7), day='today')"], trap="address-in-key")  # fmt: skip
+    others = ["Account(7)", "Account(8)", "Account('7')", "Savings(7)", "Loan(7)"]
+    differ(lab, [(f"{me}.balance()", key_of(lab, f"{me}.balance()")) for me in others], trap="self-forgotten")
+    differ(lab, [(f"price({me})", key_of(lab, f"price({me})")) for me in [*others, "7", "(7,)"]], trap="types-blurred")
+    shop = process()
+    account = shop["Account"](7)
+    keys = [("Account(7).balance()", make(lab, account.balance, (), {}))]
+    account.number = 8
+    differ(lab, [*keys, ("the same object's, now number 8", make(lab, account.balance, (), {}))], trap="self-forgotten")
+
+
+def test_cls_is_an_argument(lab):
+    """Rule 6. A class method's class is its first argument; a class is told by its module and qualified name."""
+    lab.scenario("class Account has a class method count(), and Savings and Loan inherit it")
+    agree(lab, ["Savings.count()", "Savings.count('today')", "Savings(7).count(day='today')"], trap="address-in-key")
+    classes = ["Account", "Savings", "Loan"]
+    keys = [(f"{cls}.count()", key_of(lab, f"{cls}.count()")) for cls in classes]
+    differ(lab, keys, trap="class-forgotten")
+    keys = [(f"find({what})", key_of(lab, f"find({what})")) for what in [*classes, "'Loan'", "int", "str", "int()"]]
+    elsewhere = ("find(Account), of another module", key_of(lab, "find(cls)", cls=process("bank")["Account"]))
+    differ(lab, [*keys, elsewhere], trap="class-forgotten")
+
+
+def test_values_of_different_types_differ(lab):
+    """Rule 7. Values of different types have different keys, at every depth; and so have different values."""
+    values = [
+        "1", "True", "1.0", "'1'", "b'1'", "'True'", "'1.0'", '"b\'1\'"', "0", "False", "0.0", "None", "'None'",
+        "'null'", "''", "b''", "()", "[]", "{}", "set()", "frozenset()", "(1,)", "[1]", "{1}", "frozenset({1})",
+        "(True,)", "[1.0]", "{True}", "{1.0}", "{'1'}", "{1: 'a'}", "{1.0: 'a'}", "{'1': 'a'}", "{True: 'a'}",
+        "{1: 'a', '1': 'b'}", "{1: 'b', '1': 'a'}", "{'a': 1}", "{'a': True}", "{'a': [1]}", "{'a': (1,)}",
+        "[('a', 1)]", "-1", "-2", "10**16", "1e16", "10**16 + 1", "0.1 + 0.2", "0.3", "float('inf')", "'inf'",
+        "'a'", "'A'", "b'a'", "'Zoë'", "'Zo'", "'Zo?'", "'Zo\\\\xeb'", "'Zoe\\u0308'", "'Zo\\xeb'.encode()", "b'\\xff'",
+        "[[1], [2]]", "[[1, 2]]", "[[[1]], 2]", "(1, 2)", "(2, 1)", "{1, 2}", "{(1, 2)}",
+    ]  # fmt: skip
+    differ(lab, [(f"find({value})", key_of(lab, f"find({value})")) for value in values], trap="types-blurred")
+
+
+def test_no_two_lists_of_arguments_run_together(lab):
+    """Rule 8. Where one part of a call ends and the next begins is never in doubt, whatever the texts contain."""
+    lab.scenario("def find(*words, **filters), and def labelled(name, /, **labels)")
+    texts = [
+        "find()", "find('')", "find('', '')", "find('a b')", "find('a', 'b')", "find('b', 'a')", "find('a, b')",
+        "find(\"a', 'b\")", "find('a\\', \\'b')", "find(('a', 'b'))", "find(['a', 'b'])", "find(['a'], ['b'])",
+        "find(['a'], 'b')", "find('a', b=1)", "find('a', 'b', 1)", "find('a', ('b', 1))", "find('a', {'b': 1})",
+        "find('a', 'b=1')", "find('a', b='1')", "find('a', filters={'b': 1})", "find('a', words='b')",
+        "find('c', words='b')", "find(a='b', c='d')", "find(a=\"b', c='d\")", "find(a='b,c=d')", "find(ab='c')",
+        "find(a='bc')", "find('str:1:a')", "find('a:b', 'c')", "find('a', 'b:c')", "find(12, 3)", "find(1, 23)",
+        "labelled('tea', name='milk')", "labelled('coffee', name='milk')", "labelled('milk', name='tea')",
+    ]  # fmt: skip
+    differ(lab, [(text, key_of(lab, text)) for text in texts], trap="parts-run-together")
+    find = process()["find"]
+    for mark in (*map(chr, range(128)), "::", "||", "\0\0", "', '", '", "', "é"):
+        calls = (f"a{mark}", "b"), ("a", f"{mark}b"), (f"a{mark}b",), (f"a{mark}{mark}b",)
+        differ(lab, [(f"find{call}", make(lab, find, call, {})) for call in calls], trap="parts-run-together")
+
+
+def test_sets_and_dicts_have_no_order(lab):
+    """Rule 9. Equal sets and dicts have one key, in whichever order they were filled, and whatever they mix."""
+    words = [f"word {n}" for n in range(20)]
+    # Whether two words change places in a set depends on the process; of twenty, some two always do.
+    pair = next([a, b] for a, b in itertools.combinations(words, 2) if [*{a, b}] != [*{b, a}])
+    for what, members in {
+        "0 and 8": [0, 8],
+        "1, '1', None and (2,)": [1, "1", None, (2,)],
+        "two words": pair,
+        "twenty words": words,
+        "frozensets, which compare as subsets": [frozenset({1, 2}), frozenset({2, 3}), frozenset({3})],
+    }.items():
+        for kind in (set, frozenset, dict.fromkeys, lambda m: {"in": [set(m)]}, lambda m: {n: n for n in m}):
+            with lab.no_error(expected=f"a key for {what}", trap="fill-order"):
+                one, two = (make(lab, process()["find"], (kind(m),), {}) for m in (members, members[::-1]))
+            due = f"one key for {what} in a set or dict, in two orders"
+            lab.require(one == two, expected=due, got=f"{one} and {two}", trap="fill-order")
+
+
+def typed(value):
+    """A model of when two values are the same: their types and parts are; sets and dicts without an order."""
+    if isinstance(value, dict):
+        return dict, frozenset((typed(k), typed(v)) for k, v in value.items())
+    if isinstance(value, (set, frozenset)):
+        return type(value), frozenset(map(typed, value))
+    return type(value), tuple(map(typed, value)) if isinstance(value, (list, tuple)) else value
+
+
+def rebuilt(value):
+    """The same value in other objects, sets and dicts filled the other way round."""
+    if isinstance(value, dict):
+        return {rebuilt(k): rebuilt(v) for k, v in reversed(value.items())}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        parts = [*map(rebuilt, value)]
+        return type(value)(parts if isinstance(value, (list, tuple)) else parts[::-1])
+    return "".join([*value]) if isinstance(value, str) else value
+
+
+ATOMS = st.sampled_from([None, True, False, 0, 1, 8, 1.0, 1.5, "", "1", "a", "b", "a,b", "('a',)", b"a", b""])
+HASHABLE = st.recursive(ATOMS, lambda part: st.lists(part, max_size=2).map(tuple) | st.frozensets(part, max_size=2))
+VALUES = st.recursive(
+    HASHABLE,
+    lambda part: st.lists(part, max_size=3) | st.dictionaries(ATOMS, part, max_size=3) | st.sets(HASHABLE, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=20)
+@given(values=st.lists(VALUES, min_size=6, max_size=6))
+def test_keys_are_equal_just_when_the_values_are(lab, values):
+    """Rule 7. Values of different types have different keys, at every depth; and so have different values."""
+    lab.scenario("random values; one that is built a second time, in another order, is the same")
+    find, asked = process()["find"], {}
+    for value in (*values, *map(rebuilt, values)):
+        key = make(lab, find, (value,), {})
+        other = asked.setdefault(key, value)
+        due = f"two keys for find({value!r}) and find({other!r})"
+        lab.require(typed(value) == typed(other), expected=due, got=f"{key} twice", trap="types-blurred")
+    count = len({typed(value) for value in values})
+    due = f"as many keys as different values: {count}"
+    lab.require(len(asked) == count, expected=due, got=f"{len(asked)} for {values!r}", trap="fill-order")
+
+
+def unsupported():
+    """Values that are of no supported type themselves, however close their classes come."""
+    color = enum.Enum("Color", "RED")
+    text, number, row = type("Text", (str,), {}), type("Number", (int,), {}), collections.namedtuple("Row", "id")
+    point = type(
+        "Point", (), {"__repr__": lambda self: "Point(1, 2)", "__eq__": lambda self, other: True, "__hash__": None}
+    )
+    return [
+        object(), point(), lambda: 1, iter([1]), range(3), slice(1), 1j, bytearray(b"a"), {"a": 1}.keys(), color.RED,
+        enum.IntEnum("Size", "BIG").BIG, text("a"), number(1), row(1), collections.OrderedDict(a=1),
+        collections.defaultdict(int), collections.Counter("a"), decimal.Decimal("1.10"), datetime.date(2024, 2, 29),
+        datetime.datetime(2024, 2, 29), list[int], NotImplemented, ..., math, type("Deep", (), {"__cache_key__": lambda s: 1j})(),
+    ]  # fmt: skip
+
+
+def test_what_cannot_be_told_apart_is_refused(lab):
+    """Rule 10. An argument that is not supported raises `Unkeyable`, wherever in the call it stands."""
+    for value in unsupported():
+        kind = type(value).__name__
+        for where, args, kwargs in (
+            ("an argument", (value,), {}), ("part of a list", ([1, value],), {}), ("a value of a dict", ({"a": value},), {}),
+            ("a filter", (), {"f": (value,)}),
+        ):  # fmt: skip
+            with lab.raises(Unkeyable, when=f"if a {kind} is {where}", trap="guessed-from-repr"):
+                make(lab, process()["find"], args, kwargs)
+    for text in ("Session().user()", "Session.user(Session())", "find({(1, 2j)})", "find({1j: 1})"):
+        with lab.raises(Unkeyable, when=f"for {text}; Session has no __cache_key__", trap="address-in-key"):
+            key_of(lab, text)
+
+
+# a key, for all processes
+
+
+def test_every_process_makes_the_same_key(lab):
+    """Rule 11. Every process makes the same key: nothing in it depends on addresses or on the seed of `hash`."""
+    other = lab.process()
+    # What differs between two processes is made to differ here: the functions and objects, addresses, and hashes.
+    other.hash, other.id = (lambda value: hash(("salt", value))), (lambda value: id(value) + 4096)
+    lab.scenario("two processes: addresses differ, and so does what hash() gives")
+    for call in ("price", ("tea",)), ("stock", (3,)), ("find", ({"a", "b"}, None, 1.5, b"c", {"d": [(1,)]})):
+        keys = [make(lab, process()[call[0]], call[1], {}, maker=m) for m in (make_key, other.make_key)]
+        due = f"one key for {call[0]} and one list of arguments in two processes"
+        lab.require(keys[0] == keys[1], expected=due, got=" and ".join(keys), trap="one-process-only")
+    keys = [make(lab, process()["Savings"](7).balance, (), {}, maker=m) for m in (make_key, other.make_key)]
+    due = "one key for Savings(7).balance() in two processes"
+    lab.require(keys[0] == keys[1], expected=due, got=" and ".join(keys), trap="one-process-only")
+
+
+def test_keys_are_short_and_plain(lab):
+    """Rule 12. A key has at most 200 printable ASCII characters, no spaces, and starts with its namespace and a colon."""
+    for what, args in {"a short text": ("tea",), "10,000 characters": ("x" * 10_000,), "a long dict": ({n: n for n in range(500)},),
+                       "spaces and more": ("Zoë ☕\n\t\x7f",)}.items():  # fmt: skip
+        for module, namespace in ("shop", "web"), ("läden." * 50 + "tea", "a:b!~" + "n" * 59):
+            version = 1 if module == "shop" else 2**63 - 1
+            key = make(lab, process(module)["find"], args, {}, namespace=namespace, version=version)
+            lab.require(
+                len(key) <= 200, expected="at most 200 characters", got=f"{len(key)} for {what}", trap="unbounded-key"
+            )
+            odd = [c for c in key if not "!" <= c <= "~"]
+            lab.expect(f"other than printable ASCII in the key for {what}", odd, [], trap="not-a-key")
+            due = f"a key that starts with {namespace}:"
+            lab.require(key.startswith(f"{namespace}:"), expected=due, got=key, trap="not-a-key")
+
+
+def test_long_calls_differ_as_well(lab):
+    """Rule 13. Calls too long for a key still have different keys, told by a digest of at least 120 bits."""
+    find = process()["find"]
+    calls = [("x" * n, letter + "x" * 1000) for n in (0, 500, 1000) for letter in "ab"]
+    calls += [("x" * 1000 + letter + "x" * n,) for n in (0, 500, 1000) for letter in "ab"]
+    differ(lab, [(f"find of {[len(a) for a in c]} characters", make(lab, find, c, {})) for c in calls], trap="cut-off")
+    keys = [make(lab, find, (f"{n}" + "x" * 1000,), {}) for n in range(256)]
+    # Each place of a key can tell as many calls apart as it takes different characters.
+    bits = round(sum(math.log2(len({*place})) for place in itertools.zip_longest(*keys)))
+    lab.require(bits >= 120, expected="keys that differ in 120 bits or more", got=f"{bits} bits", trap="short-digest")
+
+
+def test_namespaces_and_versions_are_apart(lab):
+    """Rule 14. The same call in another namespace or version has another key, whatever the namespaces contain."""
+    names = [
+        "web",
+        "Web",
+        "web1",
+        "web:1",
+        "web:1:1",
+        "web:v1",
+        "web:",
+        ":",
+        "web:shop",
+        "1",
+        "web.1",
+        "web-1",
+        "web|1",
+    ]
+    keys = [
+        (f"namespace {name}, version {version}", make(lab, process()["find"], ("a",), {}, namespace=name, version=version))
+        for name in names for version in (0, 1, 2, 10, 11, 111, 2**62, 2**63 - 1)
+    ]  # fmt: skip
+    differ(lab, keys, trap="namespaces-run-together")
+
+
+async def test_nonsense_is_refused(lab):
+    """Rule 15. A namespace or version out of range is a `ValueError`, in all three functions."""
+    price, client = process()["price"], lab.redis()
+    for namespace in ("", "n" * 65, "two words", "web\n", "\nweb", "Käse", "web\x7f", "web\t"):
+        for what, call in {"make_key": None, "current_version": current_version, "bump_version": bump_version}.items():
+            with lab.raises(ValueError, when=f"from {what} for namespace {namespace!r}", trap="unchecked-namespace"):
+                await call(client, namespace) if call else make(lab, price, ("tea",), {}, namespace=namespace)
+    for version in (-1, 2**63):
+        with lab.raises(ValueError, when=f"for version {version}", trap="unchecked-namespace"):
+            make(lab, price, ("tea",), {}, version=version)
+
+
+# versions
+
+
+def number(lab, version):
+    """A version that was returned, which must be an int itself."""
+    kind = type(version).__name__
+    lab.require(type(version) is int, expected="a version, as an int", got=f"a {kind}", trap="not-a-version")
+    return version
+
+
+@explore
+async def test_no_bump_is_lost(lab):
+    """Rule 16. Each bump gives a version greater than all before, even if two servers bump at the same moment."""
+    servers = [lab.process() for _ in range(2)]
+    lab.expect("version before", number(lab, await current_version(lab.redis(), "web")), 0, trap="not-a-version")
+    bumps = await lab.race(*(s.bump_version(lab.redis(), "web") for s in servers), names=["bumps", "bumps too"])
+    low, high = sorted(number(lab, version) for version in bumps)
+    lab.require(0 < low < high, expected="two new versions", got=f"{low} and {high}", trap="lost-bump")
+    lab.expect("version now", await current_version(lab.redis(), "web"), high, trap="lost-bump")
+    after = number(lab, await bump_version(lab.redis(), "web"))
+    lab.require(after > high, expected=f"a version greater than {high}", got=f"{after}", trap="lost-bump")
+
+
+async def test_a_bump_is_seen_by_every_server(lab):
+    """Rule 17. A bump is seen by every server at once, for its own namespace and no other."""
+    one, two = lab.process(), lab.process()
+    lab.scenario("two servers, each with a client of its own")
+    mine, yours = lab.redis(), lab.redis()
+    names = ["web", "web:", "web:version", "version:web", "version", "Web", "we"]
+    seen = {name: number(lab, await two.current_version(yours, name)) for name in names}
+    for name in (*names, *names[::-1], "web", "web"):
+        bumped = number(lab, await one.bump_version(mine, name))
+        lab.require(bumped > seen[name], expected=f"over {seen[name]} for {name}", got=f"{bumped}", trap="lost-bump")
+        seen[name] = bumped
+        lab.expect(
+            f"{name} on the other server", await two.current_version(yours, name), bumped, trap="private-version"
+        )
+        now = {other: number(lab, await two.current_version(yours, other)) for other in names}
+        lab.expect(f"all versions after a bump of {name}", now, seen, trap="bump-too-wide")
+
+
+async def test_a_bump_orphans_and_deletes_nothing(lab):
+    """Rule 18. A bump deletes no entry, and a version never comes back, however long nobody bumps."""
+    client, price = lab.redis(), process()["price"]
+    lab.scenario("entries of version 1 with a TTL of an hour, then a bump")
+    used = [number(lab, await bump_version(client, "web"))]
+    entries = [make(lab, price, (item,), {}, version=used[0]) for item in ("tea", "milk")]
+    for key in entries:
+        lab.server.raw.set(key, "3", px=3_600_000)
+    used.append(number(lab, await bump_version(client, "web")))
+    left = [lab.server.raw.get(key) for key in entries]
+    lab.expect("entries of tea and milk under the old version", left, [b"3", b"3"], trap="entries-deleted")
+    asked = make(lab, price, ("tea",), {}, version=used[1])
+    lab.expect("entry of tea under the new version", lab.server.raw.get(asked), None, trap="namespaces-run-together")
+    await asyncio.sleep(20 * 365 * 86_400)
+    lab.expect("version after 20 years", await current_version(client, "web"), used[1], trap="version-comes-back")
+
+
+@pytest.mark.parametrize(
+    "error", [redis.ConnectionError("refused"), redis.TimeoutError("timed out"), redis.ResponseError("READONLY replica")],
+    ids=lambda error: type(error).__name__,
+)  # fmt: skip
+async def test_a_failure_of_redis_is_not_a_version(lab, error):
+    """Rule 19. If Redis fails, both functions raise its `redis.RedisError`."""
+    await bump_version(lab.redis(), "web")
+    for what, call in {"current_version": current_version, "bump_version": bump_version}.items():
+        with lab.server.outage(error), lab.raises(redis.RedisError, when=f"from {what}: {error}", trap="silent-outage"):
+            await call(lab.redis(), "web")
