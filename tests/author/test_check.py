@@ -12,6 +12,7 @@ from dojo.author import brief, declared, golden, mutate, survivors
 from dojo.author import check as command
 from dojo.author.declared import DeclarationError
 from dojo.author.gate import Checked, check
+from dojo.catalog import load
 
 from .conftest import SOLUTION, alternative_text, mutant_text, write
 
