@@ -61,8 +61,9 @@ class Lab:
         self.story = text
 
     def note(self, text: str) -> None:
-        """Add a line to the timeline."""
-        self.world.trace.note(self.world.actor, self.world.clock.elapsed, text)
+        """Add a line to the timeline. What is still cleaned up when the run is over adds none."""
+        if not self.world.closed:
+            self.world.trace.note(self.world.actor, self.world.clock.elapsed, text)
 
     # the learner's code
 

@@ -50,6 +50,24 @@ def test_a_long_history_is_elided_and_polling_told_once():
     assert any("(the same 49 more times)" in line for line in lines)
 
 
+def test_what_is_cleaned_up_after_the_end_is_not_told():
+    async def votes(lab):
+        async def leftover():
+            try:
+                await asyncio.sleep(60)
+            finally:
+                lab.note("cleaned up")
+
+        task = asyncio.create_task(leftover())
+        await asyncio.sleep(1)
+        lab.note("the end")
+        lab.expect("done", task.done(), True, trap="leak")
+
+    text = told(votes).rendered
+    assert "the end" in text
+    assert "cleaned up" not in text
+
+
 def test_of_a_long_history_charges_and_the_end_are_shown():
     def drones(lab):
         redis, gateway = lab.redis_sync(), lab.gateway_sync()

@@ -1,0 +1,34 @@
+"""The future stands in the table, then `fn` is called, and the `try` comes after that.
+
+Trap: error-kept-from-callers
+Rule: 4
+"""
+
+import asyncio
+
+
+class ReentrantCall(RuntimeError):
+    def __init__(self, key):
+        super().__init__(f"the run for {key!r} would wait for itself")
+        self.key = key
+
+
+class SingleFlight:
+    def __init__(self):
+        self.futures = {}
+
+    async def do(self, key, fn):
+        if key in self.futures:
+            return await asyncio.shield(self.futures[key])
+        future = self.futures[key] = asyncio.get_running_loop().create_future()
+        awaitable = fn()
+        try:
+            future.set_result(await awaitable)
+        except BaseException as error:  # noqa: BLE001 - it goes to all callers
+            future.set_exception(error)
+        finally:
+            self.futures.pop(key, None)
+        return await future
+
+    def forget(self, key):
+        self.futures.pop(key, None)

@@ -1,0 +1,79 @@
+"""Notes for each run the one that it waits for; a second wait overwrites the first.
+
+Trap: waits-for-itself
+Rule: 9
+"""
+
+import asyncio
+import contextvars
+
+
+class ReentrantCall(RuntimeError):
+    def __init__(self, key):
+        super().__init__(f"the run for {key!r} would wait for itself")
+        self.key = key
+
+
+inside = contextvars.ContextVar("inside", default=None)
+
+
+class Flight:
+    def __init__(self):
+        self.callers = []
+        self.task = None
+        self.waits_for = None
+
+
+def closes_a_circle(caller, flight):
+    while flight is not None and flight is not caller:
+        flight = flight.waits_for
+    return flight is caller
+
+
+class SingleFlight:
+    def __init__(self):
+        self.flights = {}
+
+    async def do(self, key, fn):
+        caller = inside.get()
+        flight = self.flights.get(key)
+        if flight is None:
+            flight = self.start(key, fn)
+        elif caller is not None and closes_a_circle(caller, flight):
+            raise ReentrantCall(key)
+        flight.callers.append(caller)
+        if caller is not None:
+            caller.waits_for = flight
+        try:
+            await asyncio.wait([flight.task])
+        finally:
+            flight.callers.remove(caller)
+            if caller is not None:
+                caller.waits_for = None
+            if not flight.callers and not flight.task.done():
+                self.release(key, flight)
+                flight.task.cancel()
+        return flight.task.result()
+
+    def forget(self, key):
+        self.flights.pop(key, None)
+
+    def start(self, key, fn):
+        flight = self.flights[key] = Flight()
+
+        async def run():
+            inside.set(flight)
+            return await fn()
+
+        def ended(task):
+            self.release(key, flight)
+            if not task.cancelled():
+                task.exception()
+
+        flight.task = asyncio.create_task(run())
+        flight.task.add_done_callback(ended)
+        return flight
+
+    def release(self, key, flight):
+        if self.flights.get(key) is flight:
+            del self.flights[key]
