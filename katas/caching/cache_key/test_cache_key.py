@@ -44,44 +44,53 @@ class Session:
 '''  # fmt: skip
 
 
+CODE = compile(SHOP, "shop.py", "exec")
+
+
 def process(name="shop"):
     """The module `name` as one more process holds it: SHOP, with functions, classes and objects of its own."""
     module = {"__name__": name}
-    exec(SHOP, module)
+    exec(CODE, module)
     return module
 
 
-def make(lab, fn, args, kwargs, *, namespace="web", version=1, maker=None):
+def make(lab, fn, *args, namespace="web", version=1, maker=None, **kwargs):
     """What make_key makes, which must be a str and no relative of it with an equality of its own."""
     key = (maker or make_key)(fn, args, kwargs, namespace=namespace, version=version)
     lab.require(type(key) is str, expected="a key, as a str", got=f"a {type(key).__name__}", trap="not-a-key")
     return key
 
 
-def key_of(lab, text, module=None, **values):
+def key_of(lab, text, **values):
     """The key of the call that `text` writes down, such as "Account(7).balance('today')", in a process of its own."""
-    names = {**(module or process()), **values, "given": lambda *args, **kwargs: (args, kwargs)}
+    names = {**process(), **values, "given": lambda *args, **kwargs: (args, kwargs)}
     call = ast.parse(text, mode="eval")
     fn = eval(ast.unparse(call.body.func), names)
     call.body.func = ast.copy_location(ast.Name("given", ast.Load()), call.body.func)
-    return make(lab, fn, *eval(compile(call, "<call>", "eval"), names))
+    args, kwargs = eval(compile(call, "<call>", "eval"), names)
+    return make(lab, fn, *args, **kwargs)
+
+
+def same(lab, what, keys, trap):
+    for key in keys:
+        lab.require(key == keys[0], expected=f"one key for {what}", got=f"{keys[0]} and {key}", trap=trap)
 
 
 def agree(lab, texts, trap):
-    keys = [key_of(lab, text) for text in texts]
-    for text, key in zip(texts, keys, strict=True):
-        due = f"one key for {texts[0]} and {text}"
-        lab.require(key == keys[0], expected=due, got=f"{keys[0]} and {key}", trap=trap)
+    for text in texts:
+        same(lab, f"{texts[0]} and {text}", [key_of(lab, texts[0]), key_of(lab, text)], trap)
 
 
 def differ(lab, keys, trap):
     """`keys` are pairs of what is asked and the key of that."""
     asked = {}
     for what, key in keys:
-        lab.require(
-            key not in asked, expected=f"two keys for {asked.get(key)} and {what}", got=f"{key} twice", trap=trap
-        )
-        asked[key] = what
+        due = f"two keys for {asked.setdefault(key, what)} and {what}"
+        lab.require(asked[key] == what, expected=due, got=f"{key} twice", trap=trap)
+
+
+def keys_of(lab, texts, call="{}"):
+    return [(call.format(text), key_of(lab, call.format(text))) for text in texts]
 
 
 # one question, one key
@@ -107,7 +116,7 @@ def test_a_call_that_cannot_be_is_refused(lab):
     """Rule 3. A call that does not fit the signature is a `TypeError`, as if the function were called."""
     lab.scenario("def price(item, currency='eur', *, vat=True), and a method def balance(self, day='today')")
     for text in ("price()", "price(currency='eur')", "price('tea', 'eur', True)", "price('tea', item='tea')",
-                 "price('tea', colour='red')", "Account(7).balance('today', 'now')", "labelled(name='tea')"):  # fmt: skip
+                 "price('tea', colour='red')", "Account(7).balance('today', 'now')", "labelled(name='a')"):  # fmt: skip
         with lab.raises(TypeError, when=f"for {text}", trap="misfit-accepted"):
             key_of(lab, text)
 
@@ -117,25 +126,24 @@ def test_a_call_that_cannot_be_is_refused(lab):
 
 def test_functions_of_one_name_have_different_keys(lab):
     """Rule 4. Functions of one name in different modules or classes have different keys."""
-    names = ["price('tea')", "Account.rate()", "Loan.rate()", "stock('tea')"]
-    modules = ["shop", "warehouse", "shop.price", "shop.Account"]
-    keys = [(f"{text} in module {name}", key_of(lab, text, process(name))) for name in modules for text in names]
-    differ(lab, keys, trap="bare-name")
+    modules, names = ["shop", "bank", "shop.price", "shop.Account"], ["price", "stock", "Account.rate", "Loan.rate"]
+    found = [(f"{name}('tea') of module {m}", eval(name, process(m))) for m in modules for name in names]
+    differ(lab, [(what, make(lab, fn, "tea")) for what, fn in found], trap="bare-name")
 
 
 def test_self_is_an_argument(lab):
     """Rule 5. A bound method's object is its first argument, told by its class and its `__cache_key__()`."""
-    lab.scenario("class Account has __cache_key__(), its number; Savings and Loan derive from it")
+    lab.scenario("class Account has __cache_key__(), which gives its number; Savings and Loan derive from it")
     agree(lab, ["Account(7).balance()", "Account(7).balance(day='today')", "Account.balance(Account(7))",
                 "Account.balance(self=Account(7), day='today')"], trap="address-in-key")  # fmt: skip
     others = ["Account(7)", "Account(8)", "Account('7')", "Savings(7)", "Loan(7)"]
-    differ(lab, [(f"{me}.balance()", key_of(lab, f"{me}.balance()")) for me in others], trap="self-forgotten")
-    differ(lab, [(f"price({me})", key_of(lab, f"price({me})")) for me in [*others, "7", "(7,)"]], trap="types-blurred")
-    shop = process()
-    account = shop["Account"](7)
-    keys = [("Account(7).balance()", make(lab, account.balance, (), {}))]
+    differ(lab, keys_of(lab, others, "{}.balance()"), trap="self-forgotten")
+    differ(lab, keys_of(lab, [*others, "7", "(7,)", "Account"], "price({})"), trap="types-blurred")
+    account = process()["Account"](7)
+    keys = [("Account(7).balance()", make(lab, account.balance))]
     account.number = 8
-    differ(lab, [*keys, ("the same object's, now number 8", make(lab, account.balance, (), {}))], trap="self-forgotten")
+    keys.append(("balance() of the same object, now number 8", make(lab, account.balance)))
+    differ(lab, keys, trap="self-forgotten")
 
 
 def test_cls_is_an_argument(lab):
@@ -143,10 +151,9 @@ def test_cls_is_an_argument(lab):
     lab.scenario("class Account has a class method count(), and Savings and Loan inherit it")
     agree(lab, ["Savings.count()", "Savings.count('today')", "Savings(7).count(day='today')"], trap="address-in-key")
     classes = ["Account", "Savings", "Loan"]
-    keys = [(f"{cls}.count()", key_of(lab, f"{cls}.count()")) for cls in classes]
-    differ(lab, keys, trap="class-forgotten")
-    keys = [(f"find({what})", key_of(lab, f"find({what})")) for what in [*classes, "'Loan'", "int", "str", "int()"]]
-    elsewhere = ("find(Account), of another module", key_of(lab, "find(cls)", cls=process("bank")["Account"]))
+    differ(lab, keys_of(lab, classes, "{}.count()"), trap="class-forgotten")
+    keys = keys_of(lab, [*classes, "'Loan'", "int", "str", "int()"], "find({})")
+    elsewhere = ("find(Account), an Account of module bank", key_of(lab, "find(it)", it=process("bank")["Account"]))
     differ(lab, [*keys, elsewhere], trap="class-forgotten")
 
 
@@ -161,7 +168,7 @@ def test_values_of_different_types_differ(lab):
         "'a'", "'A'", "b'a'", "'Zoë'", "'Zo'", "'Zo?'", "'Zo\\\\xeb'", "'Zoe\\u0308'", "'Zo\\xeb'.encode()", "b'\\xff'",
         "[[1], [2]]", "[[1, 2]]", "[[[1]], 2]", "(1, 2)", "(2, 1)", "{1, 2}", "{(1, 2)}",
     ]  # fmt: skip
-    differ(lab, [(f"find({value})", key_of(lab, f"find({value})")) for value in values], trap="types-blurred")
+    differ(lab, keys_of(lab, values, "find({})"), trap="types-blurred")
 
 
 def test_no_two_lists_of_arguments_run_together(lab):
@@ -169,18 +176,18 @@ def test_no_two_lists_of_arguments_run_together(lab):
     lab.scenario("def find(*words, **filters), and def labelled(name, /, **labels)")
     texts = [
         "find()", "find('')", "find('', '')", "find('a b')", "find('a', 'b')", "find('b', 'a')", "find('a, b')",
-        "find(\"a', 'b\")", "find('a\\', \\'b')", "find(('a', 'b'))", "find(['a', 'b'])", "find(['a'], ['b'])",
+        "find(\"a', 'b\")", "find(('a', 'b'))", "find(['a', 'b'])", "find(['a'], ['b'])",
         "find(['a'], 'b')", "find('a', b=1)", "find('a', 'b', 1)", "find('a', ('b', 1))", "find('a', {'b': 1})",
         "find('a', 'b=1')", "find('a', b='1')", "find('a', filters={'b': 1})", "find('a', words='b')",
         "find('c', words='b')", "find(a='b', c='d')", "find(a=\"b', c='d\")", "find(a='b,c=d')", "find(ab='c')",
         "find(a='bc')", "find('str:1:a')", "find('a:b', 'c')", "find('a', 'b:c')", "find(12, 3)", "find(1, 23)",
         "labelled('tea', name='milk')", "labelled('coffee', name='milk')", "labelled('milk', name='tea')",
     ]  # fmt: skip
-    differ(lab, [(text, key_of(lab, text)) for text in texts], trap="parts-run-together")
+    differ(lab, keys_of(lab, texts), trap="parts-run-together")
     find = process()["find"]
     for mark in (*map(chr, range(128)), "::", "||", "\0\0", "', '", '", "', "é"):
         calls = (f"a{mark}", "b"), ("a", f"{mark}b"), (f"a{mark}b",), (f"a{mark}{mark}b",)
-        differ(lab, [(f"find{call}", make(lab, find, call, {})) for call in calls], trap="parts-run-together")
+        differ(lab, [(f"find{call}", make(lab, find, *call)) for call in calls], trap="parts-run-together")
 
 
 def test_sets_and_dicts_have_no_order(lab):
@@ -189,17 +196,13 @@ def test_sets_and_dicts_have_no_order(lab):
     # Whether two words change places in a set depends on the process; of twenty, some two always do.
     pair = next([a, b] for a, b in itertools.combinations(words, 2) if [*{a, b}] != [*{b, a}])
     for what, members in {
-        "0 and 8": [0, 8],
-        "1, '1', None and (2,)": [1, "1", None, (2,)],
-        "two words": pair,
-        "twenty words": words,
-        "frozensets, which compare as subsets": [frozenset({1, 2}), frozenset({2, 3}), frozenset({3})],
-    }.items():
-        for kind in (set, frozenset, dict.fromkeys, lambda m: {"in": [set(m)]}, lambda m: {n: n for n in m}):
+        "0 and 8": [0, 8], "two words": pair, "twenty words": words, "1, '1', None and (2,)": [1, "1", None, (2,)],
+        "sets, which compare as subsets": [frozenset({1, 2}), frozenset({2, 3}), frozenset({3})],
+    }.items():  # fmt: skip
+        for kind in (set, frozenset, dict.fromkeys, lambda of: {"in": [set(of)]}, lambda of: {n: n for n in of}):
             with lab.no_error(expected=f"a key for {what}", trap="fill-order"):
-                one, two = (make(lab, process()["find"], (kind(m),), {}) for m in (members, members[::-1]))
-            due = f"one key for {what} in a set or dict, in two orders"
-            lab.require(one == two, expected=due, got=f"{one} and {two}", trap="fill-order")
+                keys = [make(lab, process()["find"], kind(order)) for order in (members, members[::-1])]
+            same(lab, f"{what}, in a set or dict that was filled in two orders", keys, trap="fill-order")
 
 
 def typed(value):
@@ -230,49 +233,40 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(values=st.lists(VALUES, min_size=6, max_size=6))
 def test_keys_are_equal_just_when_the_values_are(lab, values):
     """Rule 7. Values of different types have different keys, at every depth; and so have different values."""
-    lab.scenario("random values; one that is built a second time, in another order, is the same")
+    lab.scenario("random values, each built a second time in another order")
     find, asked = process()["find"], {}
-    for value in (*values, *map(rebuilt, values)):
-        key = make(lab, find, (value,), {})
-        other = asked.setdefault(key, value)
-        due = f"two keys for find({value!r}) and find({other!r})"
-        lab.require(typed(value) == typed(other), expected=due, got=f"{key} twice", trap="types-blurred")
-    count = len({typed(value) for value in values})
-    due = f"as many keys as different values: {count}"
-    lab.require(len(asked) == count, expected=due, got=f"{len(asked)} for {values!r}", trap="fill-order")
+    for value in values:
+        keys = [make(lab, find, value), make(lab, find, rebuilt(value))]
+        same(lab, f"find({value!r}), built in two orders", keys, trap="fill-order")
+        other = asked.setdefault(keys[0], value)
+        due = f"two keys for find({other!r}) and find({value!r})"
+        lab.require(typed(value) == typed(other), expected=due, got=f"{keys[0]} twice", trap="types-blurred")
 
 
 def unsupported():
     """Values that are of no supported type themselves, however close their classes come."""
-    color = enum.Enum("Color", "RED")
     text, number, row = type("Text", (str,), {}), type("Number", (int,), {}), collections.namedtuple("Row", "id")
-    point = type(
-        "Point", (), {"__repr__": lambda self: "Point(1, 2)", "__eq__": lambda self, other: True, "__hash__": None}
-    )
+    point = type("Point", (), {"__repr__": lambda self: "Point(1, 2)", "__eq__": lambda self, other: True})
+    deep = type("Deep", (), {"__cache_key__": lambda self: [1j]})
     return [
-        object(), point(), lambda: 1, iter([1]), range(3), slice(1), 1j, bytearray(b"a"), {"a": 1}.keys(), color.RED,
-        enum.IntEnum("Size", "BIG").BIG, text("a"), number(1), row(1), collections.OrderedDict(a=1),
-        collections.defaultdict(int), collections.Counter("a"), decimal.Decimal("1.10"), datetime.date(2024, 2, 29),
-        datetime.datetime(2024, 2, 29), list[int], NotImplemented, ..., math, type("Deep", (), {"__cache_key__": lambda s: 1j})(),
+        object(), point(), deep(), lambda: 1, iter([1]), range(3), 1j, bytearray(b"a"), {"a": 1}.keys(), text("a"),
+        number(1), row(1), enum.IntEnum("Size", "BIG").BIG, collections.OrderedDict(a=1), collections.Counter("a"),
+        decimal.Decimal("1.10"), datetime.date(2024, 2, 29), datetime.datetime(2024, 2, 29), list[int], ..., math,
     ]  # fmt: skip
 
 
 def test_what_cannot_be_told_apart_is_refused(lab):
     """Rule 10. An argument that is not supported raises `Unkeyable`, wherever in the call it stands."""
     for value in unsupported():
-        kind = type(value).__name__
-        for where, args, kwargs in (
-            ("an argument", (value,), {}), ("part of a list", ([1, value],), {}), ("a value of a dict", ({"a": value},), {}),
-            ("a filter", (), {"f": (value,)}),
-        ):  # fmt: skip
-            with lab.raises(Unkeyable, when=f"if a {kind} is {where}", trap="guessed-from-repr"):
-                make(lab, process()["find"], args, kwargs)
+        for what, args, kwargs in ("x", [value], {}), ("[1, x]", [[1, value]], {}), ("a={1: x}", [], {"a": {1: value}}):
+            with lab.raises(Unkeyable, when=f"for find({what}), x a {type(value).__name__}", trap="guessed-from-repr"):
+                make(lab, process()["find"], *args, **kwargs)
     for text in ("Session().user()", "Session.user(Session())", "find({(1, 2j)})", "find({1j: 1})"):
-        with lab.raises(Unkeyable, when=f"for {text}; Session has no __cache_key__", trap="address-in-key"):
+        with lab.raises(Unkeyable, when=f"for {text}", trap="address-in-key"):
             key_of(lab, text)
 
 
@@ -282,67 +276,49 @@ def test_what_cannot_be_told_apart_is_refused(lab):
 def test_every_process_makes_the_same_key(lab):
     """Rule 11. Every process makes the same key: nothing in it depends on addresses or on the seed of `hash`."""
     other = lab.process()
-    # What differs between two processes is made to differ here: the functions and objects, addresses, and hashes.
+    # What differs between two processes is made to differ here: functions and objects, addresses, and hashes.
     other.hash, other.id = (lambda value: hash(("salt", value))), (lambda value: id(value) + 4096)
     lab.scenario("two processes: addresses differ, and so does what hash() gives")
-    for call in ("price", ("tea",)), ("stock", (3,)), ("find", ({"a", "b"}, None, 1.5, b"c", {"d": [(1,)]})):
-        keys = [make(lab, process()[call[0]], call[1], {}, maker=m) for m in (make_key, other.make_key)]
-        due = f"one key for {call[0]} and one list of arguments in two processes"
-        lab.require(keys[0] == keys[1], expected=due, got=" and ".join(keys), trap="one-process-only")
-    keys = [make(lab, process()["Savings"](7).balance, (), {}, maker=m) for m in (make_key, other.make_key)]
-    due = "one key for Savings(7).balance() in two processes"
-    lab.require(keys[0] == keys[1], expected=due, got=" and ".join(keys), trap="one-process-only")
+    for fn, *args in (
+        ("price", "tea"), ("stock", 3), ("find", {"a", "b"}, None, 1.5, b"c", {"d": [(1,)]}),
+        ("Savings(7).balance", "today"), ("Savings.count",),
+    ):  # fmt: skip
+        keys = [make(lab, eval(fn, process()), *args, maker=maker) for maker in (make_key, other.make_key)]
+        same(lab, f"one call of {fn} in two processes", keys, trap="one-process-only")
 
 
 def test_keys_are_short_and_plain(lab):
-    """Rule 12. A key has at most 200 printable ASCII characters, no spaces, and starts with its namespace and a colon."""
-    for what, args in {"a short text": ("tea",), "10,000 characters": ("x" * 10_000,), "a long dict": ({n: n for n in range(500)},),
-                       "spaces and more": ("Zoë ☕\n\t\x7f",)}.items():  # fmt: skip
-        for module, namespace in ("shop", "web"), ("läden." * 50 + "tea", "a:b!~" + "n" * 59):
-            version = 1 if module == "shop" else 2**63 - 1
-            key = make(lab, process(module)["find"], args, {}, namespace=namespace, version=version)
-            lab.require(
-                len(key) <= 200, expected="at most 200 characters", got=f"{len(key)} for {what}", trap="unbounded-key"
-            )
+    """Rule 12. A key starts with its namespace and a colon; it is at most 200 printable ASCII characters, no spaces."""
+    values = {"10,000 letters": "x" * 10_000, "a big dict": {n: n for n in range(500)}, "spaces": "ë ☕\n\t\x7f"}
+    for what, value in values.items():
+        for module, namespace, version in ("shop", "web", 1), ("läden." * 50 + "tea", "a:b!~" + "n" * 59, 2**63 - 1):
+            key = make(lab, process(module)["find"], value, namespace=namespace, version=version)
+            got = f"{len(key)} for {what}"
+            lab.require(len(key) <= 200, expected="at most 200 characters", got=got, trap="unbounded-key")
             odd = [c for c in key if not "!" <= c <= "~"]
             lab.expect(f"other than printable ASCII in the key for {what}", odd, [], trap="not-a-key")
-            due = f"a key that starts with {namespace}:"
-            lab.require(key.startswith(f"{namespace}:"), expected=due, got=key, trap="not-a-key")
+            start = f"{namespace}:"
+            lab.require(key.startswith(start), expected=f"a key that starts with {start}", got=key, trap="not-a-key")
 
 
 def test_long_calls_differ_as_well(lab):
     """Rule 13. Calls too long for a key still have different keys, told by a digest of at least 120 bits."""
-    find = process()["find"]
-    calls = [("x" * n, letter + "x" * 1000) for n in (0, 500, 1000) for letter in "ab"]
-    calls += [("x" * 1000 + letter + "x" * n,) for n in (0, 500, 1000) for letter in "ab"]
-    differ(lab, [(f"find of {[len(a) for a in c]} characters", make(lab, find, c, {})) for c in calls], trap="cut-off")
-    keys = [make(lab, find, (f"{n}" + "x" * 1000,), {}) for n in range(256)]
+    find, far = process()["find"], "x" * 1000
+    calls = [("x" * n, letter + far) for n in (0, 500, 1000) for letter in "ab"]
+    calls += [(far + letter + "x" * n,) for n in (0, 500, 1000) for letter in "ab"]
+    keys = [(f"call {n} with {sum(map(len, call))} letters", make(lab, find, *call)) for n, call in enumerate(calls)]
+    differ(lab, keys, trap="cut-off")
+    many = [make(lab, find, f"{n}{far}") for n in range(256)]
     # Each place of a key can tell as many calls apart as it takes different characters.
-    bits = round(sum(math.log2(len({*place})) for place in itertools.zip_longest(*keys)))
+    bits = round(sum(math.log2(len({*place})) for place in itertools.zip_longest(*many)))
     lab.require(bits >= 120, expected="keys that differ in 120 bits or more", got=f"{bits} bits", trap="short-digest")
 
 
 def test_namespaces_and_versions_are_apart(lab):
     """Rule 14. The same call in another namespace or version has another key, whatever the namespaces contain."""
-    names = [
-        "web",
-        "Web",
-        "web1",
-        "web:1",
-        "web:1:1",
-        "web:v1",
-        "web:",
-        ":",
-        "web:shop",
-        "1",
-        "web.1",
-        "web-1",
-        "web|1",
-    ]
-    keys = [
-        (f"namespace {name}, version {version}", make(lab, process()["find"], ("a",), {}, namespace=name, version=version))
-        for name in names for version in (0, 1, 2, 10, 11, 111, 2**62, 2**63 - 1)
-    ]  # fmt: skip
+    find, versions = process()["find"], (0, 1, 2, 10, 11, 111, 2**62, 2**63 - 1)
+    names = ["web", "Web", "web1", "web:1", "web:1:1", "web:v1", "web:", ":", "web:shop", "1", "web.1", "web-1"]
+    keys = [(f"version {v} of {n}", make(lab, find, "a", namespace=n, version=v)) for n in names for v in versions]
     differ(lab, keys, trap="namespaces-run-together")
 
 
@@ -352,10 +328,10 @@ async def test_nonsense_is_refused(lab):
     for namespace in ("", "n" * 65, "two words", "web\n", "\nweb", "Käse", "web\x7f", "web\t"):
         for what, call in {"make_key": None, "current_version": current_version, "bump_version": bump_version}.items():
             with lab.raises(ValueError, when=f"from {what} for namespace {namespace!r}", trap="unchecked-namespace"):
-                await call(client, namespace) if call else make(lab, price, ("tea",), {}, namespace=namespace)
+                await call(client, namespace) if call else make(lab, price, "tea", namespace=namespace)
     for version in (-1, 2**63):
         with lab.raises(ValueError, when=f"for version {version}", trap="unchecked-namespace"):
-            make(lab, price, ("tea",), {}, version=version)
+            make(lab, price, "tea", version=version)
 
 
 # versions
@@ -404,24 +380,26 @@ async def test_a_bump_orphans_and_deletes_nothing(lab):
     client, price = lab.redis(), process()["price"]
     lab.scenario("entries of version 1 with a TTL of an hour, then a bump")
     used = [number(lab, await bump_version(client, "web"))]
-    entries = [make(lab, price, (item,), {}, version=used[0]) for item in ("tea", "milk")]
+    entries = [make(lab, price, item, version=used[0]) for item in ("tea", "milk")]
     for key in entries:
         lab.server.raw.set(key, "3", px=3_600_000)
     used.append(number(lab, await bump_version(client, "web")))
     left = [lab.server.raw.get(key) for key in entries]
     lab.expect("entries of tea and milk under the old version", left, [b"3", b"3"], trap="entries-deleted")
-    asked = make(lab, price, ("tea",), {}, version=used[1])
+    asked = make(lab, price, "tea", version=used[1])
     lab.expect("entry of tea under the new version", lab.server.raw.get(asked), None, trap="namespaces-run-together")
-    await asyncio.sleep(20 * 365 * 86_400)
-    lab.expect("version after 20 years", await current_version(client, "web"), used[1], trap="version-comes-back")
+    kept = lab.server.keys_without_ttl() != []
+    lab.require(kept, expected="a version without TTL", got="a TTL on every key", trap="version-comes-back")
+    await asyncio.sleep(90 * 86_400)
+    lab.expect("version after 90 days", await current_version(client, "web"), used[1], trap="version-comes-back")
 
 
-@pytest.mark.parametrize(
-    "error", [redis.ConnectionError("refused"), redis.TimeoutError("timed out"), redis.ResponseError("READONLY replica")],
-    ids=lambda error: type(error).__name__,
-)  # fmt: skip
+ERRORS = [redis.ConnectionError("refused"), redis.TimeoutError("timed out"), redis.ResponseError("READONLY replica")]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 async def test_a_failure_of_redis_is_not_a_version(lab, error):
-    """Rule 19. If Redis fails, both functions raise its `redis.RedisError`."""
+    """Rule 19. If Redis fails, `current_version` and `bump_version` raise its `redis.RedisError`."""
     await bump_version(lab.redis(), "web")
     for what, call in {"current_version": current_version, "bump_version": bump_version}.items():
         with lab.server.outage(error), lab.raises(redis.RedisError, when=f"from {what}: {error}", trap="silent-outage"):
