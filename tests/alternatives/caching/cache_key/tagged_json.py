@@ -1,8 +1,6 @@
-"""Every value becomes JSON with type tags; the standard library's getcallargs finds the parameters, UUID 5 digests.
+"""Every value becomes JSON with type tags, and UUID 5 digests that. A Lua script adds one to the version.
 
-getcallargs puts the object of a bound method back by itself. A Lua script adds one to the version.
-
-Design: getcallargs; tagged JSON; UUID 5 over SHA-1; GET and SET in a script.
+Design: tagged JSON, structural pattern matching; UUID 5 over SHA-1; GET and SET in a script.
 Breaks: none
 """
 
@@ -27,8 +25,10 @@ def make_key(fn, args, kwargs, *, namespace, version):
     space = checked(namespace)
     if version not in range(2**63):
         raise ValueError(f"version {version} is out of range")
-    bound = inspect.getcallargs(fn, *args, **kwargs)
-    call = [space, version, fn.__module__, fn.__qualname__, tagged(bound)]
+    plain = getattr(fn, "__func__", fn)
+    bound = inspect.signature(plain).bind(*([] if plain is fn else [fn.__self__]), *args, **kwargs)
+    bound.apply_defaults()
+    call = [space, version, fn.__module__, fn.__qualname__, tagged(bound.args), tagged(bound.kwargs)]
     return f"{space}:{uuid.uuid5(SPACE, json.dumps(call))}"
 
 

@@ -1,6 +1,6 @@
 """A namespace that was never bumped has version 1, and so it has after the first bump.
 
-Trap: lost-bump
+Trap: not-a-version
 Rule: 16
 """
 

@@ -1,4 +1,4 @@
-"""JSON with sorted keys: tuples are lists, and the key 1 is the key "1".
+"""Canonical JSON is made for JSON: to it a tuple is a list, and the key 1 is the key "1".
 
 Trap: types-blurred
 Rule: 7
@@ -24,7 +24,7 @@ def make_key(fn, args, kwargs, *, namespace, version):
     bound.apply_defaults()
     name = [namespace, version, fn.__module__, fn.__qualname__]
     encoded(dict(bound.arguments))  # raises Unkeyable
-    text = json.dumps([*name, plain(dict(bound.arguments))], sort_keys=True)
+    text = json.dumps([*name, bound.args, bound.kwargs], default=encoded)
     digest = hashlib.sha256(text.encode()).hexdigest()
     return f"{namespace}:{version}:{digest}"
 
@@ -42,20 +42,6 @@ async def bump_version(redis, namespace):
 def check(namespace):
     if not re.fullmatch("[!-~]{1,64}", namespace):
         raise ValueError(f"no namespace: {namespace!r}")
-
-
-def plain(value):
-    if type(value) is dict:
-        return {
-            key if type(key) in (str, int, float, bool) else encoded(key): plain(part) for key, part in value.items()
-        }
-    return (
-        [plain(part) for part in value]
-        if type(value) in (list, tuple)
-        else value
-        if type(value) is str
-        else [encoded(value)]
-    )
 
 
 def encoded(value):

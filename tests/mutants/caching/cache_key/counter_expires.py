@@ -1,4 +1,4 @@
-"""The counter has a TTL. A month without a bump, and version 1 is given out again.
+"""The counter has a TTL, of a year; that is long, and ends.
 
 Trap: version-comes-back
 Rule: 18
@@ -35,7 +35,7 @@ async def current_version(redis, namespace):
 async def bump_version(redis, namespace):
     check(namespace)
     version = await redis.incr(f"{namespace}:version")
-    await redis.expire(f"{namespace}:version", 30 * 86_400)
+    await redis.expire(f"{namespace}:version", 365 * 86_400)
     return version
 
 

@@ -45,7 +45,7 @@ def check(namespace):
 def encoded(value):
     kind = type(value)
     if kind is str:
-        return f"str:{value}"
+        return value
     if kind in (type(None), bool, int, float, str, bytes):
         return repr(value)
     if kind in (tuple, list):

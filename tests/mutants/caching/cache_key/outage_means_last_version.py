@@ -35,9 +35,9 @@ async def current_version(redis, namespace):
     check(namespace)
     try:
         LAST[namespace] = int(await redis.get(f"{namespace}:version") or 0)
+        return LAST[namespace]
     except RedisError:
-        pass
-    return LAST.get(namespace, 0)
+        return LAST.get(namespace, 0)
 
 
 async def bump_version(redis, namespace):

@@ -60,5 +60,5 @@ def encoded(value):
         return f"object({encoded(kind)},{encoded(value.__cache_key__())})"
     try:
         return repr(pickle.dumps(value))
-    except Exception:
+    except (TypeError, AttributeError, pickle.PicklingError):
         raise Unkeyable(f"no key for a {kind.__name__}") from None

@@ -1,4 +1,4 @@
-"""The members of a set are sorted by hash, which is another one in each process.
+"""The members of a set are sorted by hash, which for text is another one in each process.
 
 Trap: one-process-only
 Rule: 11

@@ -1,7 +1,7 @@
-"""The counter has a TTL, of a year; that is long, and ends.
+"""Texts carry the name of their type, and nothing says where they end.
 
-Trap: version-comes-back
-Rule: 18
+Trap: parts-run-together
+Rule: 8
 """
 
 import hashlib
@@ -34,9 +34,7 @@ async def current_version(redis, namespace):
 
 async def bump_version(redis, namespace):
     check(namespace)
-    version = await redis.incr(f"{namespace}:version")
-    await redis.expire(f"{namespace}:version", 365 * 86_400)
-    return version
+    return await redis.incr(f"{namespace}:version")
 
 
 def check(namespace):
@@ -46,6 +44,8 @@ def check(namespace):
 
 def encoded(value):
     kind = type(value)
+    if kind is str:
+        return f"str:{value}"
     if kind in (type(None), bool, int, float, str, bytes):
         return repr(value)
     if kind in (tuple, list):
