@@ -182,9 +182,9 @@ def test_no_two_lists_of_arguments_run_together(lab):
     ]  # fmt: skip
     differ(lab, keys_of(lab, texts), trap="parts-run-together")
     find = process()["find"]
-    ends = ("{}", "'{}'", '"{}"', "){}(", "]{}[", "{}str:", "{}s:", "){}str(", "'{}str:'")
-    marks = [end.format(mark) for end in ends for mark in (",", ", ", ":", ": ", "|", " ", ";", "\0", "::", "")]
-    for mark in filter(None, [*map(chr, range(65)), *"[\\]^_`{|}~", *marks]):
+    ends = ("'{}'", '"{}"', "){}(", "{}str:", "{}s:", "){}str(")
+    marks = [end.format(mark) for end in ends for mark in (",", ", ", ":", "|", " ", "\0", "")]
+    for mark in (*map(chr, range(65)), *"[\\]^_`{|}~", "::", "||", ", ", "\0\0", *marks):
         calls = ("a", "b"), (f"a{mark}", "b"), ("a", f"{mark}b"), (f"a{mark}b",)
         differ(lab, [(f"find{call}", make(lab, find, *call)) for call in calls], trap="parts-run-together")
 
@@ -229,8 +229,8 @@ LISTS = st.recursive(HASHABLE, lambda part: st.lists(part, max_size=3) | st.dict
 VALUES = LISTS | st.sets(HASHABLE, max_size=3)
 
 
-@settings(max_examples=10)
-@given(values=st.lists(VALUES, min_size=6, max_size=6))
+@settings(max_examples=7)
+@given(values=st.lists(VALUES, min_size=5, max_size=5))
 def test_keys_are_equal_just_when_the_values_are(lab, values):
     """Rule 7. Values of different types have different keys, at every depth; and so have different values."""
     lab.scenario("random values, each built a second time in another order")
@@ -370,8 +370,7 @@ async def test_a_bump_orphans_and_deletes_nothing(lab):
     lab.expect("entries under the old version", lab.server.raw.mget(entries), [b"3", b"3"], trap="entries-deleted")
     found = [key for key in entries if key == make(lab, price, "tea", version=new)]
     lab.expect("entries under the new version", found, [], trap="namespaces-run-together")
-    kept = lab.server.keys_without_ttl()
-    lab.require(kept != [], expected="a version without TTL", got="none", trap="version-comes-back")
+    lab.require(lab.server.keys_without_ttl() != [], expected="no TTL", got="one", trap="version-comes-back")
     await asyncio.sleep(90 * 86_400)
     lab.expect("version after 90 days", await current_version(client, "web"), new, trap="version-comes-back")
 
@@ -381,7 +380,7 @@ async def test_a_bump_that_dies_leaves_a_version(lab):
     """Rule 18. A bump deletes no entry, and a version never comes back, however long nobody bumps and whatever dies."""
     old = number(lab, await bump_version(lab.redis(), "web"))
     await lab.attempt(bump_version(lab.redis(), "web"), name="bumps")
-    await asyncio.sleep(90 * 86_400)
+    await asyncio.sleep(30 * 86_400)
     now = number(lab, await current_version(lab.redis(), "web"))
     lab.require(now >= old, expected=f"version {old} or a later one", got=f"{now}", trap="version-comes-back")
     again = lab.within(60, bump_version(lab.redis(), "web"), what="the next bump returns", trap="lost-bump")
