@@ -5,7 +5,6 @@ import asyncio
 import collections
 import dataclasses
 import datetime
-import decimal
 import enum
 import itertools
 import math
@@ -53,7 +52,7 @@ def process(name="shop"):
 
 
 def make(lab, fn, *args, namespace="web", version=1, maker=None, **kwargs):
-    """What make_key makes, which must be a str and no relative of it with an equality of its own."""
+    """What make_key makes: it must be a str itself, and nothing else may have changed."""
     before = repr((args, kwargs))
     key = (maker or make_key)(fn, args, kwargs, namespace=namespace, version=version)
     lab.require(type(key) is str, expected="a key, as a str", got=f"a {type(key).__name__}", trap="not-a-key")
@@ -104,7 +103,6 @@ def test_spellings_of_a_call_share_a_key(lab):
 
 def test_the_order_of_keywords_does_not_matter(lab):
     """Rule 2. The order of keyword arguments does not matter, those of `**kwargs` included."""
-    lab.scenario("def price(item, currency='eur', *, vat=True), and def find(*words, **filters)")
     agree(lab, ["price('tea', vat=False, currency='usd')", "price('tea', 'usd', vat=False)"], trap="order-splits-keys")
     agree(lab, ["find('tea', color='red', size=3)", "find('tea', size=3, color='red')"], trap="order-splits-keys")
 
@@ -147,9 +145,8 @@ def test_cls_is_an_argument(lab):
     """Rule 6. A class method's class is its first argument; a class is told by its module and qualified name."""
     lab.scenario("class Account has a class method count(), and Savings and Loan inherit it")
     agree(lab, ["Savings.count()", "Savings.count('today')", "Savings(7).count(day='today')"], trap="address-in-key")
-    classes = ["Account", "Savings", "Loan"]
-    differ(lab, keys_of(lab, classes, "{}.count()"), trap="class-forgotten")
-    keys = keys_of(lab, [*classes, "'Loan'", "('shop', 'Loan')", "int", "str"], "find({})")
+    differ(lab, keys_of(lab, ["Account", "Savings", "Loan"], "{}.count()"), trap="class-forgotten")
+    keys = keys_of(lab, ["Account", "Savings", "Loan", "'Loan'", "('shop', 'Loan')", "int", "str"], "find({})")
     elsewhere = ("find(Account), an Account of module bank", key_of(lab, "find(it)", it=process("bank")["Account"]))
     differ(lab, [*keys, elsewhere], trap="class-forgotten")
 
@@ -196,7 +193,7 @@ def test_sets_and_dicts_have_no_order(lab):
     # Whether two words change places in a set depends on the process; of twenty, some two always do.
     pair = next([a, b] for a, b in itertools.combinations(words, 2) if [*{a, b}] != [*{b, a}])
     for what, members in {
-        "0 and 8": [0, 8], "two words": pair, "twenty words": words, "1, '1', None and (2,)": [1, "1", None, (2,)],
+        "0 and 8": [0, 8], "two words": pair, "twenty words": words, "1, '1' and (2,)": [1, "1", (2,)],
         "sets, which compare as subsets": [frozenset({1, 2}), frozenset({2, 3}), frozenset({3})],
     }.items():  # fmt: skip
         for kind in (set, frozenset, dict.fromkeys, lambda of: {"in": [set(of)]}, lambda of: {n: n for n in of}):
@@ -227,14 +224,12 @@ def rebuilt(value):
 ATOMS = st.sampled_from([None, True, False, 0, 1, 8, 1.0, 1.5, "", "1", "a", "b", "a,b", "('a',)", b"a", b""])
 HASHABLE = st.recursive(ATOMS, lambda part: st.lists(part, max_size=2).map(tuple) | st.frozensets(part, max_size=2))
 LISTS = st.recursive(HASHABLE, lambda part: st.lists(part, max_size=3) | st.dictionaries(ATOMS, part, max_size=3))
-VALUES = LISTS | st.sets(HASHABLE, max_size=3)
 
 
 @settings(max_examples=7)
-@given(values=st.lists(VALUES, min_size=5, max_size=5))
+@given(values=st.lists(LISTS | st.sets(HASHABLE, max_size=3), min_size=5, max_size=5))
 def test_keys_are_equal_just_when_the_values_are(lab, values):
     """Rule 7. Values of different types have different keys, at every depth; and so have different values."""
-    lab.scenario("random values, each built a second time in another order")
     find, asked = process()["find"], {}
     for value in values:
         keys = [make(lab, find, value), make(lab, find, rebuilt(value))]
@@ -252,13 +247,11 @@ def test_what_cannot_be_told_apart_is_refused(lab):
     for value in (
         object(), point(), deep(), data(1), lambda: 1, (n for n in [1]), range(3), 1j, bytearray(b"a"), {"a": 1}.keys(),
         text("a"), number(1), row(1), enum.IntEnum("Size", "BIG").BIG, collections.OrderedDict(a=1), uuid.UUID(int=1),
-        collections.Counter("a"), decimal.Decimal("1.10"), datetime.date(2024, 2, 29), datetime.timedelta(1),
+        collections.Counter("a"), datetime.date(2024, 2, 29), datetime.timedelta(1),
         datetime.datetime(2024, 2, 29), list[int], ..., math,
     ):  # fmt: skip
         for what, args, kwargs in ("x", [value], {}), ("[1, x]", [[1, value]], {}), ("a={1: x}", [], {"a": {1: value}}):
-            with lab.raises(
-                Unkeyable, when=f"for find({what}) of a <{type(value).__name__}> x", trap="guessed-from-repr"
-            ):
+            with lab.raises(Unkeyable, when=f"for find({what}), x: {type(value).__name__}", trap="guessed-from-repr"):
                 make(lab, process()["find"], *args, **kwargs)
     for text in ("Session().user()", "scan('tea')", "find({(1, 2j)})", "find({1j: 1})"):
         with lab.raises(Unkeyable, when=f"for {text}", trap="address-in-key"):
@@ -372,11 +365,8 @@ async def test_a_bump_orphans_and_deletes_nothing(lab):
         lab.server.raw.set(key, "3", px=3_600_000)
     new = number(lab, await bump_version(client, "web"))
     lab.expect("entries under the old version", lab.server.raw.mget(entries), [b"3", b"3"], trap="entries-deleted")
-    found = [key for key in entries if key == make(lab, price, "tea", version=new)]
-    lab.expect("entries under the new version", found, [], trap="namespaces-run-together")
-    lab.require(
-        lab.server.keys_without_ttl() != [], expected="a key without TTL", got="none", trap="version-comes-back"
-    )
+    kept = lab.server.keys_without_ttl()
+    lab.require(kept != [], expected="a key without TTL", got="none", trap="version-comes-back")
     await asyncio.sleep(90 * 86_400)
     lab.expect("version after 90 days", await current_version(client, "web"), new, trap="version-comes-back")
 
