@@ -49,7 +49,7 @@ def make_key(
         raise ValueError(f"a version is what current_version returns, from 0 to 2**63 - 1, not {version!r}")
     if inspect.ismethod(fn):
         # The signature of a bound method lacks `self`, and a key without it is shared by all objects.
-        fn, args = fn.__func__, (fn.__self__, *args)
+        args, fn = (fn.__self__, *args), fn.__func__
     bound = inspect.signature(fn).bind(*args, **kwargs)
     bound.apply_defaults()
     # What stands readably in front is in the digest too: a namespace may contain colons and digits.
