@@ -2,6 +2,7 @@
 
 Trap: lost-bump
 Rule: 16
+Published: in write-ups of versioned keys
 """
 
 import hashlib

@@ -2,6 +2,7 @@
 
 Trap: bare-name
 Rule: 4
+Published: in tutorials on caching decorators
 """
 
 import hashlib

@@ -2,6 +2,7 @@
 
 Trap: guessed-from-repr
 Rule: 10
+Published: in tutorials on caching decorators
 """
 
 import hashlib

@@ -2,6 +2,7 @@
 
 Trap: address-in-key
 Rule: 5
+Published: in tutorials on caching decorators
 """
 
 import hashlib

@@ -2,6 +2,7 @@
 
 Trap: spelling-splits-keys
 Rule: 1
+Published: in tutorials on caching decorators
 """
 
 import re

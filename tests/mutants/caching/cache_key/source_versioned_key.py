@@ -2,6 +2,7 @@
 
 Trap: parts-run-together
 Rule: 8
+Published: in write-ups of versioned keys (user:{id}:v{n})
 """
 
 import hashlib

@@ -2,6 +2,7 @@
 
 Trap: waits
 Rule: 1
+Published: in write-ups of Redis as a queue
 """
 
 import time

@@ -2,6 +2,7 @@
 
 Trap: delay-as-visibility
 Rule: 7
+Published: kombu, issue 337
 """
 
 import asyncio

@@ -2,6 +2,7 @@
 
 Trap: popped-is-gone
 Rule: 2
+Published: in cheat-sheets of Redis lists
 """
 
 import time
