@@ -27,7 +27,7 @@ class Event:
     id: str = ""
 
 
-# stub: rule 13
+# stub: rule 1
 def encode(
     data: str | None = None, *, event: str | None = None, id: str | None = None, retry: int | None = None
 ) -> bytes:
@@ -56,6 +56,7 @@ def encode(
     return "".join(f"{line}\n" for line in [*lines, ""]).encode()
 
 
+# stub: rule 4
 def comment(text: str = "") -> bytes:
     """Complete lines that every client ignores, at least one, in UTF-8: what keeps an idle connection open.
 
@@ -71,7 +72,7 @@ class Parser:
     int, at first None) is how many milliseconds to wait before it, if the server has said so.
     """
 
-    # stub: rule 1
+    # stub: rule 5
     def __init__(self) -> None:
         self.last_event_id = ""
         self.retry: int | None = None

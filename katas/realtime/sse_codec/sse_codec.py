@@ -30,7 +30,7 @@ def encode(
     Raises ValueError if `event` or `id` contains CR or LF, if `id` contains NUL, if `retry` is negative, and for
     a lone surrogate, which UTF-8 cannot express.
     """
-    raise NotImplementedError("encode is yours to write; start with rule 13 of README.md")
+    raise NotImplementedError("encode is yours to write; start with rule 1 of README.md")
 
 
 def comment(text: str = "") -> bytes:
@@ -38,7 +38,7 @@ def comment(text: str = "") -> bytes:
 
     `text` may have several lines. It goes between two blocks.
     """
-    raise NotImplementedError("comment is yours to write; its rules stand in README.md")
+    raise NotImplementedError("comment is yours to write; start with rule 4 of README.md")
 
 
 class Parser:
@@ -49,7 +49,7 @@ class Parser:
     """
 
     def __init__(self) -> None:
-        raise NotImplementedError("Parser.__init__ is yours to write; start with rule 1 of README.md")
+        raise NotImplementedError("Parser.__init__ is yours to write; start with rule 5 of README.md")
 
     def feed(self, chunk: bytes) -> list[Event]:
         """The events that `chunk` completes, oldest first. It may end anywhere, or be empty; it raises nothing."""

@@ -109,15 +109,15 @@ def test_a_comment_is_ignored(lab):
     lab.scenario("httpx-sse reads a comment between two messages")
     both = [("a", "message", "", None), ("b", "message", "", None)]
     for text in "", "keep-alive", "data: c", " retry: 5", f"a{NO_LINE_ENDS}id: 7", "ünï 😀", "\ufeff":
-        with lab.no_error(expected=f"comment({text!r}) is allowed", trap="visible-comment"):
+        with lab.no_error(expected=f"comment({text!r}) is allowed", trap="bad-comment"):
             got = client(lab, encode("a"), comment(text), encode("b"))
-        lab.expect(f"comment({text!r})", got, both, trap="visible-comment")
+        lab.expect(f"comment({text!r})", got, both, trap="bad-comment")
     for text in "x\nid: 7", "x\rid: 7", "x\r\nretry: 5", "\nevent: x", "x\n\ndata: c\n\n", "\rdata: c\r\r":
         got = client(lab, encode("a"), comment(text), encode("b"))
         lab.expect(f"comment({text!r})", got, both, trap="newline-injection")
     for text in "", "x":
         ended = written(lab, comment(text)).endswith((b"\n", b"\r"))
-        lab.require(ended, expected="a complete line", got=f"{comment(text)!r}", trap="unsent-comment")
+        lab.require(ended, expected="a complete line", got=f"{comment(text)!r}", trap="bad-comment")
 
 
 # the parser, on whole streams
@@ -138,9 +138,9 @@ def test_three_line_ends_and_no_other(lab):
     """Rule 6. CR, LF and CRLF each end a line, and no other character does."""
     for name, end in ("LF", "\n"), ("CRLF", "\r\n"), ("CR", "\r"):
         stream = f"data: a{end}data: b{end}{end}data: c{end}{end}"
-        lab.expect(f"{name}, {stream!r}", datas(stream), ["a\nb", "c"], trap="one-line-end")
+        lab.expect(f"{name}, {stream!r}", datas(stream + ": end\n"), ["a\nb", "c"], trap="one-line-end")
     for stream in "data: a\r\n\rdata: b\n\r", "data: a\n\rdata: b\r\r\n", "data: a\n\r\ndata: b\n\n":
-        lab.expect(f"mixed, {stream!r}", datas(stream), ["a", "b"], trap="one-line-end")
+        lab.expect(f"mixed, {stream!r}", datas(stream + ": end\n"), ["a", "b"], trap="one-line-end")
     for character in NO_LINE_ENDS:
         data = f"a{character}data: b"
         lab.expect(f"{character!r} in the data", datas(f"data: {data}\n\n"), [data], trap="splitlines")
@@ -163,7 +163,7 @@ def test_names_are_exact_and_one_space_goes(lab):
     for value, data in ("a", "a"), (" a", "a"), ("  a ", " a "), ("   ", "  "), ("\ta", "\ta"), ("\u00a0a", "\u00a0a"):
         lab.expect(f"{f'data:{value}'!r}", datas(f"data:{value}\n\n"), [data], trap="stripped")
     for data in '{"at": "10:30"}', ":a:", "data: a", "\0", "http://[::1]:80/":
-        lab.expect(f"{f'data:{data}'!r}", datas(f"data:{data}\n\n"), [data], trap="first-colon")
+        lab.expect(f"{f'data:{data}'!r}", datas(f"data:{data}\n\n"), [data], trap="loose-names")
     for line in "DATA: b", "Data: b", " data: b", "data : b", "\tdata: b", "database: b", "data_x", "da-ta: b", "x: b":
         lab.expect(f"'data: a', then {line!r}", datas(f"data: a\n{line}\n\n"), ["a"], trap="loose-names")
     for line in ": data: b", ":", ":data:b", "::", "just a text", "name", "\0data: b", "data\0: b", "\ufeffdata: b":
@@ -244,9 +244,9 @@ def test_retry_is_digits(lab):
             got = feed(parser, f"{line}\ndata: a\n\n".encode())
         lab.expect(f"retry after the line {line!r}", parser.retry, 3000, trap="bad-retry")
         lab.expect(f"the event after it, {line!r}", got, [("a", "message", "")], trap="bad-retry")
-    with lab.no_error(expected="the event after a retry of 5,000 digits", trap="endless-number"):
+    with lab.no_error(expected="the event after a retry of 5,000 digits", trap="bad-retry"):
         got = feed(parser, b"retry: " + b"9" * 5000 + b"\ndata: a\n\n")
-    lab.expect("the event after a retry of 5,000 digits", got, [("a", "message", "")], trap="endless-number")
+    lab.expect("the event after a retry of 5,000 digits", got, [("a", "message", "")], trap="bad-retry")
 
 
 def test_bytes_become_text(lab):
@@ -259,7 +259,7 @@ def test_bytes_become_text(lab):
     for stream, expected in (
         (b"data: a\xffb\n\ndata: c\n\n", ["a\ufffdb", "c"]),
         (b"data: \xe2\x82\ndata: c\n\n", ["\ufffd\nc"]),
-        (b"data: \xf0\x9f\x98\r\rdata: \xc3(\r\r", ["\ufffd", "\ufffd("]),
+        (b"data: \xf0\x9f\x98\r\rdata: \xc3(\n\n", ["\ufffd", "\ufffd("]),
     ):
         with lab.no_error(expected=f"no error for {stream!r}", trap="strict-utf8"):
             lab.expect(f"{stream!r}", datas(stream), expected, trap="strict-utf8")
@@ -268,7 +268,7 @@ def test_bytes_become_text(lab):
 # the parser, chunk by chunk
 
 CUT = (
-    "\ufeff: hi\r\nid: é\r\nevent: x\r\ndata: ü😀\r\ndata: b\r\n\r\nretry: 1500\n\n"
+    "\ufeffid: é\r\n: hi\r\nevent: x\r\ndata: ü😀\r\ndata: b\r\n\r\nretry: 1500\n\n"
     "data: 1\rdata:  2\r\rdata\n\n\rid\r\ndata: c\n\n"
 ).encode()
 CUT_EVENTS = [("ü😀\nb", "x", "é"), ("1\n 2", "message", "é"), ("", "message", "é"), ("c", "message", "")]
@@ -277,12 +277,11 @@ CUT_EVENTS = [("ü😀\nb", "x", "é"), ("1\n 2", "message", "é"), ("", "messag
 def test_a_cut_anywhere_changes_nothing(lab):
     """Rule 14. The events are the same wherever the stream is cut: within a line, a character, a CRLF or the BOM."""
     lab.scenario(f"{CUT!r}")
-    lab.expect("in one piece", parse(CUT), CUT_EVENTS, trap="one-line-end")
     for at in range(len(CUT)):
         before, after = CUT[:at], CUT[at:]
         crlf, halved = before.endswith(b"\r") and after.startswith(b"\n"), (after[0] & 0xC0) == 0x80
-        trap = "split-crlf" if crlf else "split-character" if halved else "split-line"
         for chunks in (before, after), (before, b"", after):
+            trap = "split-crlf" if crlf else "split-character" if halved and len(chunks) == 2 else "split-line"
             what = f"cut at {at}, after {before[-8:]!r}{', with an empty chunk' if len(chunks) == 3 else ''}"
             with lab.no_error(expected=f"no error, {what}", trap=trap):
                 lab.expect(what, feed(Parser(), *chunks), CUT_EVENTS, trap=trap)
@@ -350,7 +349,7 @@ def test_a_connection_ends(lab):
         events = [("a", "message", "1")] * (at >= done) + [("€", "x", "2")] * (at == len(first))
         last = "2" if at == len(first) else "1" if at >= done else ""
         lab.expect("events before the end", before, events, trap="half-event")
-        trap = "early-id" if done <= at < len(first) and parser.last_event_id == "2" else "forgotten-id"
+        trap = "early-id" if at < done else "forgotten-id"
         lab.expect("last_event_id after it", parser.last_event_id, last, trap=trap)
         retry = 9 if at >= first.index(b"data: a") else None
         lab.expect("retry after it", parser.retry, retry, trap="forgotten-id")
@@ -362,13 +361,14 @@ def test_each_parser_has_its_own_state(lab):
     """Rule 17. A parser knows its own stream, and nobody else's."""
     lab.scenario("two parsers in turn")
     one, other = Parser(), Parser()
-    events = [*feed(one, b"id: 1\nretry: 5\nevent: x\ndata: a\n"), *feed(other, b"data: b\n\n")]
-    lab.expect("the other's event", events, [("b", "message", "")], trap="shared-state")
+    feed(one, b"id: 1\nretry: 5\nevent: x\ndata: a\n")
+    kept = other.feed(b"data: b\n\n")
+    lab.expect("the other's event", heard(kept), [("b", "message", "")], trap="shared-state")
     lab.expect("the one's event", feed(one, b"\n"), [("a", "x", "1")], trap="shared-state")
     lab.expect("the other's id and retry", (other.last_event_id, other.retry), ("", None), trap="shared-state")
     other.end()
     lab.expect("the other's next", feed(other, b"data: c\n\n"), [("c", "message", "")], trap="shared-state")
-    lab.expect("a third's", parse("data: d\n\n"), [("d", "message", "")], trap="shared-state")
+    lab.expect("the event before, looked at again", heard(kept), [("b", "message", "")], trap="shared-state")
 
 
 # both
@@ -377,7 +377,7 @@ TEXT = st.text(alphabet="ab: \n\r\0\t\ufeff\u2028€😀", max_size=6)
 LINE = st.none() | st.text(alphabet="ab: \t\ufeff\u2028€😀", max_size=4)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     messages=st.lists(st.tuples(st.none() | TEXT, LINE, LINE, st.none() | st.integers(0, 10**6)), max_size=5),
     size=st.integers(1, 40),
