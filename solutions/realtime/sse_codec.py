@@ -66,16 +66,19 @@ def comment(text: str = "") -> bytes:
 
 
 class Parser:
-    """The events of a byte stream, as they become complete, over one connection or several in turn.
+    """The events of a byte stream, as they become complete, over one connection or several in turn."""
 
-    `last_event_id` (a str, at first "") is what the next connection has to send as `Last-Event-ID`. `retry` (an
-    int, at first None) is how many milliseconds to wait before it, if the server has said so.
-    """
+    #: What the next connection has to send as `Last-Event-ID`; at first "".
+    last_event_id: str
+    #: How many milliseconds to wait before the next connection; None until the server has said so.
+    retry: int | None
+
+    _after_cr: bool
 
     # stub: rule 5
     def __init__(self) -> None:
         self.last_event_id = ""
-        self.retry: int | None = None
+        self.retry = None
         self.end()
 
     def feed(self, chunk: bytes) -> list[Event]:
@@ -85,11 +88,10 @@ class Parser:
             return []
         # A CR ends its line at once, or a live stream would wait for the next event's first byte. So the LF that
         # belongs to it may come later.
-        after_cr, self._after_cr = self._after_cr, text.endswith("\r")
-        if after_cr:
-            text = text.removeprefix("\n")
+        unread = text.removeprefix("\n") if self._after_cr else text
+        self._after_cr = text.endswith("\r")
         events: list[Event] = []
-        *endings, rest = _LINE_END.split(text)
+        *endings, rest = _LINE_END.split(unread)
         for ending in endings:
             self._line.append(ending)
             line = "".join(self._line)

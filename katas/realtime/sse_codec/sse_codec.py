@@ -42,11 +42,12 @@ def comment(text: str = "") -> bytes:
 
 
 class Parser:
-    """The events of a byte stream, as they become complete, over one connection or several in turn.
+    """The events of a byte stream, as they become complete, over one connection or several in turn."""
 
-    `last_event_id` (a str, at first "") is what the next connection has to send as `Last-Event-ID`. `retry` (an
-    int, at first None) is how many milliseconds to wait before it, if the server has said so.
-    """
+    #: What the next connection has to send as `Last-Event-ID`; at first "".
+    last_event_id: str
+    #: How many milliseconds to wait before the next connection; None until the server has said so.
+    retry: int | None
 
     def __init__(self) -> None:
         raise NotImplementedError("Parser.__init__ is yours to write; start with rule 5 of README.md")
