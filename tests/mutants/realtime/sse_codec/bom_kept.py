@@ -2,6 +2,7 @@
 
 Trap: bom
 Rule: 13
+Published: httpx-sse 0.4.3
 """
 
 import codecs

@@ -2,6 +2,7 @@
 
 Trap: held-back
 Rule: 15
+Published: httpx-sse 0.4.3
 """
 
 import codecs

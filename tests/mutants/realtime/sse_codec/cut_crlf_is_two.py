@@ -2,6 +2,7 @@
 
 Trap: split-crlf
 Rule: 14
+Published: eventsource-parser, issue 17
 """
 
 import codecs

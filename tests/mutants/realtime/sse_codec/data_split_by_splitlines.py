@@ -2,6 +2,7 @@
 
 Trap: lost-line
 Rule: 2
+Published: FastAPI, pull request 15515
 """
 
 import codecs

@@ -2,6 +2,7 @@
 
 Trap: ghost-event
 Rule: 9
+Published: httpx-sse 0.4.3
 """
 
 import codecs

@@ -2,6 +2,7 @@
 
 Trap: newline-injection
 Rule: 3
+Published: sse-starlette 3.7
 """
 
 import codecs

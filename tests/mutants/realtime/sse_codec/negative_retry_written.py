@@ -2,6 +2,7 @@
 
 Trap: bad-retry
 Rule: 3
+Published: sse-starlette 3.7
 """
 
 import codecs

@@ -2,6 +2,7 @@
 
 Trap: no-blank-line
 Rule: 1
+Published: in tutorials on server-sent events
 """
 
 import codecs

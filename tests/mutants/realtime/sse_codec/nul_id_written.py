@@ -2,6 +2,7 @@
 
 Trap: nul-id
 Rule: 3
+Published: sse-starlette 3.7
 """
 
 import codecs

@@ -2,6 +2,7 @@
 
 Trap: splitlines
 Rule: 6
+Published: httpx-sse, issue 34
 """
 
 import codecs

@@ -2,6 +2,7 @@
 
 Trap: bad-retry
 Rule: 12
+Published: httpx-sse 0.4.3
 """
 
 import codecs

@@ -2,6 +2,7 @@
 
 Trap: one-line-end
 Rule: 6
+Published: hey-api, issue 3054
 """
 
 import codecs

@@ -2,6 +2,7 @@
 
 Trap: lost-field
 Rule: 1
+Published: in tutorials on server-sent events
 """
 
 import codecs
