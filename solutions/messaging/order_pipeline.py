@@ -15,7 +15,6 @@ import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal, TypeAlias
-from urllib.parse import quote
 
 import redis
 from celery import Celery, Task
@@ -34,7 +33,8 @@ MAX_AMOUNT = 10**12
 #: The longest customer, and the longest idempotency key, in characters.
 MAX_TEXT = 200
 
-_TEN_YEARS = 315_360_000  # seconds; Redis refuses a TTL whose end does not fit into 64 bits of milliseconds
+# The braces keep a pipeline's keys in one slot of a cluster.
+_DUE, _RECORD, _KEY = "{orders}:due", "{orders}:order:", "{orders}:key:"
 _TRANSIENT = (ConnectionError, TimeoutError, redis.ConnectionError, redis.TimeoutError)
 _log = logging.getLogger(__name__)
 
@@ -125,14 +125,12 @@ class Status:
 class OrderPipeline:
     """Takes orders, has them fulfilled by a Celery worker of `app`, and knows how each of them stands.
 
-    Registers the task ``<namespace>.fulfil(order_id)`` on `app`. It calls ``fulfil(order_id, order)``, which returns a
+    Registers the task ``orders.fulfil(order_id)`` on `app`. It calls ``fulfil(order_id, order)``, which returns a
     JSON value, and which may be called again for the same order id, even while another worker is at it: its effect
     must bear the order id as its idempotency key.
     `client`: the store, a client with ``decode_responses=True``.
     `retention`: seconds that an order is known from its end. `patience`: seconds after which an order that has been
     published and has not ended is published again. Fractions count, a millisecond more or less does not.
-    `namespace`: pipelines with the same one are one pipeline, in however many processes.
-    Raises ValueError unless both are from 0.001 to 315 360 000 seconds (ten years).
     """
 
     def __init__(
@@ -143,25 +141,17 @@ class OrderPipeline:
         *,
         retention: float,
         patience: float = 60.0,
-        namespace: str = "orders",
     ) -> None:
-        for seconds in (retention, patience):
-            if not 0.001 <= seconds <= _TEN_YEARS:
-                raise ValueError(f"need 0.001 <= retention, patience <= {_TEN_YEARS} s, not {retention=}, {patience=}")
         self._redis = client
         self._retention_ms = round(retention * 1000)
         self._patience = patience
-        # Quoted, the namespace has no colon. Braces: all keys of a pipeline live in one slot of a cluster.
-        prefix = f"{{{quote(namespace, safe='')}}}"
-        self._due, self._record, self._key = f"{prefix}:due", f"{prefix}:order:", f"{prefix}:key:"
         self._fulfil = fulfil
 
         def work(order_id: str) -> None:
             self._work(order_id)
 
-        # Celery's defaults will do. A message that dies with its worker is missed by the relay, a failed task too; and
-        # no result: a result backend, if the app has one, would keep tracebacks.
-        self._task: Task = app.task(name=f"{namespace}.fulfil", ignore_result=True)(work)
+        # Celery's defaults will do: the relay makes up for a message that was lost with its worker, or that failed.
+        self._task: Task = app.task(name="orders.fulfil")(work)
 
     def submit(self, order: Order, *, key: str | None = None) -> Receipt:
         """Accept an order; its receipt, at once, and whether or not the message broker can be reached.
@@ -174,9 +164,9 @@ class OrderPipeline:
         """
         _check(order, key)
         mine, body = uuid.uuid4().hex, json.dumps(asdict(order))
-        keys = [self._due] if key is None else [self._due, self._key + key]
+        keys = [_DUE] if key is None else [_DUE, _KEY + key]
         due = time.time() + self._patience  # until then, publishing it is our business
-        answer: Any = self._redis.eval(_ACCEPT, len(keys), *keys, mine, self._record, body, due)
+        answer: Any = self._redis.eval(_ACCEPT, len(keys), *keys, mine, _RECORD, body, due)
         order_id, accepted, state = answer
         if accepted != body:
             raise Conflict(f"idempotency key {key!r} came before with another order; give each order its own key")
@@ -191,7 +181,7 @@ class OrderPipeline:
         broker's: what that did not take is published by a later call, `patience` from now at the latest.
         """
         now, published = time.time(), 0
-        while order_id := self._redis.eval(_CLAIM, 1, self._due, now, now + self._patience):
+        while order_id := self._redis.eval(_CLAIM, 1, _DUE, now, now + self._patience):
             published += self._publish(str(order_id))
         return published
 
@@ -200,7 +190,7 @@ class OrderPipeline:
 
         Raises redis' own errors.
         """
-        found: Any = self._redis.hmget(self._record + order_id, "state", "result", "error")
+        found: Any = self._redis.hmget(_RECORD + order_id, "state", "result", "error")
         state, result, error = found
         if state is None:
             return None
@@ -215,7 +205,7 @@ class OrderPipeline:
         return True
 
     def _work(self, order_id: str) -> None:
-        body: Any = self._redis.eval(_START, 1, self._record + order_id)
+        body: Any = self._redis.eval(_START, 1, _RECORD + order_id)
         if body is None:
             return  # it has ended, or is not known any more: this message is a duplicate
         try:
@@ -227,7 +217,7 @@ class OrderPipeline:
             told = f"{type(error).__name__}: {error}" if isinstance(error, Rejected) else type(error).__name__
             _log.warning("order %s has failed", order_id, exc_info=True)
             end = "failed", "error", told
-        self._redis.eval(_END, 2, self._record + order_id, self._due, *end, self._retention_ms, order_id)
+        self._redis.eval(_END, 2, _RECORD + order_id, _DUE, *end, self._retention_ms, order_id)
 
 
 def _check(order: Order, key: str | None) -> None:
@@ -242,13 +232,16 @@ def _check(order: Order, key: str | None) -> None:
 def _is_text(value: object) -> bool:
     if not isinstance(value, str) or not 1 <= len(value) <= MAX_TEXT:
         return False
-    return not any("\ud800" <= char <= "\udfff" for char in value)  # half a surrogate pair is legal in JSON, alas
+    try:
+        return bool(value.encode())
+    except UnicodeEncodeError:  # half a surrogate pair, which is legal in JSON, alas
+        return False
 
 
 def create_app(pipeline: OrderPipeline) -> FastAPI:
     """The pipeline over HTTP.
 
-    ``POST /orders`` takes a JSON object with exactly `customer` and `amount`, and an ``Idempotency-Key`` if there is that
+    ``POST /orders`` takes a JSON object with exactly `customer` and `amount`, and ``Idempotency-Key`` if there is that
     header. 202 with ``Location`` and ``{"id", "state"}``; 409 for a Conflict; 422 for an order that is none.
     ``GET /orders/{id}``: 200 with ``{"id", "state", "result", "error"}``; 404 if the order is not known.
     Either is 503 while the store cannot be reached. They answer from `pipeline.submit` and `pipeline.status` alone,

@@ -75,14 +75,12 @@ class Status:
 class OrderPipeline:
     """Takes orders, has them fulfilled by a Celery worker of `app`, and knows how each of them stands.
 
-    Registers the task ``<namespace>.fulfil(order_id)`` on `app`. It calls ``fulfil(order_id, order)``, which returns a
+    Registers the task ``orders.fulfil(order_id)`` on `app`. It calls ``fulfil(order_id, order)``, which returns a
     JSON value, and which may be called again for the same order id, even while another worker is at it: its effect
     must bear the order id as its idempotency key.
     `client`: the store, a client with ``decode_responses=True``.
     `retention`: seconds that an order is known from its end. `patience`: seconds after which an order that has been
     published and has not ended is published again. Fractions count, a millisecond more or less does not.
-    `namespace`: pipelines with the same one are one pipeline, in however many processes.
-    Raises ValueError unless both are from 0.001 to 315 360 000 seconds (ten years).
     """
 
     def __init__(
@@ -93,7 +91,6 @@ class OrderPipeline:
         *,
         retention: float,
         patience: float = 60.0,
-        namespace: str = "orders",
     ) -> None:
         raise NotImplementedError("OrderPipeline.__init__ is yours to write; its rules stand in README.md")
 
@@ -127,7 +124,7 @@ class OrderPipeline:
 def create_app(pipeline: OrderPipeline) -> FastAPI:
     """The pipeline over HTTP.
 
-    ``POST /orders`` takes a JSON object with exactly `customer` and `amount`, and an ``Idempotency-Key`` if there is that
+    ``POST /orders`` takes a JSON object with exactly `customer` and `amount`, and ``Idempotency-Key`` if there is that
     header. 202 with ``Location`` and ``{"id", "state"}``; 409 for a Conflict; 422 for an order that is none.
     ``GET /orders/{id}``: 200 with ``{"id", "state", "result", "error"}``; 404 if the order is not known.
     Either is 503 while the store cannot be reached. They answer from `pipeline.submit` and `pipeline.status` alone,
