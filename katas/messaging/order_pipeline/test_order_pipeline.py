@@ -70,10 +70,15 @@ class Shop(Process):
         self.other.pipeline.relay()
         self.other.work()
 
-    def expect_done(self, id, trap):
+    def expect_one_end(self, id, trap):
+        self.recover()
         self.lab.expect("orders charged", [charge.reference for charge in self.gateway.ledger], [id], trap=trap)
         charge = {"id": "ch_1", "reference": id, "amount": 1999}
         self.lab.expect("its status", self.status(id), ("done", charge, None), trap=trap)
+        time.sleep(PATIENCE + 1)
+        self.lab.expect("relay() after its end", self.pipeline.relay(), 0, trap="published-for-ever")
+        time.sleep(DAY)
+        self.lab.expect("its status after the retention", self.status(id), None, trap="kept-for-ever")
 
 
 def test_an_order_is_answered_at_once(lab):
@@ -152,7 +157,7 @@ def test_the_status_tells_how_an_order_stands(lab):
         lab.expect(f"status of {unknown!r}", shop.status(unknown), None, trap="pending-means-unknown")
     lab.expect("before it is worked on", shop.status(id), PENDING, trap="pending-means-unknown")
     shop.work()
-    lab.expect("while fulfil runs", seen, [("started", None, None)], trap="never-started")
+    lab.expect("while fulfil runs", seen, [("started", None, None)], trap="pending-means-unknown")
     told = (shop.pipeline.status(id).id, *shop.status(id))
     lab.expect("id and status afterwards", told, (id, *SHIPPED), trap="wrong-answer")
 
@@ -177,7 +182,7 @@ def test_anybody_may_ask_at_any_time(lab):
     shop = Shop(lab, "shipped")
     id = shop.submit()
     for status, trap in ((PENDING, "waits-for-the-result"), (SHIPPED, "read-once")):
-        with shop.celery.outage(), lab.no_error(expected="a status without the broker", trap="asks-the-broker"):
+        with shop.celery.outage(), lab.no_error(expected="a status without the broker", trap="read-once"):
             told = [process.status(id) for process in (shop.other, shop, shop.other, shop)]
         lab.expect("statuses, asked four times", told, [status] * 4, trap=trap)
         lab.expect("seconds that it took", lab.now, 0.0, trap="waits-for-the-result")
@@ -191,8 +196,7 @@ def test_what_is_tried_again_has_not_failed(lab, error):
     id = shop.submit()
     shop.celery.worker(shop.app).step()
     lab.expect("after the first attempt", shop.status(id), ("started", None, None), trap="failed-too-early")
-    shop.recover()
-    shop.expect_done(id, trap="gave-up")
+    shop.expect_one_end(id, trap="gave-up")
 
 
 @sweep(kinds=("stall:100",))
@@ -218,7 +222,7 @@ def test_an_order_is_kept_for_its_retention(lab, retention):
         ids = [shop.submit(key=key) for key in keys]
         seen += ids
         time.sleep(200 * DAY)
-        lab.expect("after 200 days", [shop.status(id) for id in ids], [PENDING] * len(ids), trap="expires-unfinished")
+        lab.expect("after 200 days", [shop.status(id) for id in ids], [PENDING] * len(ids), trap="short-retention")
         shop.work()
         for wait, due, trap in ((retention - 0.01, end, "short-retention"), (0.02, None, "kept-for-ever")):
             time.sleep(wait)
@@ -226,8 +230,8 @@ def test_an_order_is_kept_for_its_retention(lab, retention):
                 shop.app.send_task("orders.fulfil", (id,))
             shop.work()
             lab.expect("calls of fulfil", len(shop.runs), len(seen), trap="second-life")
-            told = [shop.status(id) for id in (*ids, "order-7")]
-            lab.expect("statuses, order-7's too", told, [due] * len(ids) + [None], trap=trap)
+            lab.expect("their statuses", [shop.status(id) for id in ids], [due] * len(ids), trap=trap)
+            lab.expect("status of order-7", shop.status("order-7"), None, trap="kept-for-ever")
             if due:
                 lab.expect("ids of retries", [shop.submit(key=key) for key in keys], ids, trap="short-retention")
         shop.recover()
@@ -237,15 +241,15 @@ def test_an_order_is_kept_for_its_retention(lab, retention):
 
 
 def test_orders_are_taken_while_the_broker_is_down(lab):
-    """Rule 11. While the broker cannot be reached, orders are accepted within 5 s; a later relay publishes them."""
+    """Rule 11. While the broker cannot be reached, orders are accepted within 10 s; a later relay publishes them."""
     shop = Shop(lab, "shipped", "shipped")
     with shop.celery.outage():
         with lab.no_error(expected="receipts, although the broker is down", trap="broker-outage"):
             ids = [shop.submit(), shop.submit()]
-        lab.require(lab.now <= 10, expected="5 s each", got=f"{lab.now / 2:g} s", trap="waits-for-the-broker")
+        lab.require(lab.now <= 20, expected="10 s each", got=f"{lab.now / 2:g} s", trap="broker-outage")
         time.sleep(PATIENCE + 1)
         with lab.no_error(expected="a relay that waits for better times", trap="broker-outage"):
-            lab.expect("published during the outage", shop.pipeline.relay(), 0, trap="counts-what-is-not-sent")
+            lab.expect("published during the outage", shop.pipeline.relay(), 0, trap="broker-outage")
     time.sleep(PATIENCE + 1)
     lab.expect("published by a relay elsewhere", shop.other.pipeline.relay(), 2, trap="dual-write")
     shop.work()
@@ -263,8 +267,8 @@ def test_the_relay_publishes_what_is_due(lab):
         time.sleep(wait)
         counts.append(shop.other.pipeline.relay())
         work()
-    lab.expect("relay() at 0, 2.4, 2.6, 5 and 5.2 s", counts[:5], [0, 0, 3, 0, 2], trap="impatient-relay")
     lab.expect("relay() once all have ended", counts[5:], [0], trap="published-for-ever")
+    lab.expect("relay() at 0, 2.4, 2.6, 5 and 5.2 s", counts[:5], [0, 0, 3, 0, 2], trap="impatient-relay")
 
 
 @sweep(kinds=("died-after", "lost-reply"))
@@ -273,35 +277,35 @@ def test_no_order_is_lost_when_it_is_taken(lab, key, retries):
     """Rule 13. Whatever step `submit` dies or fails at, an order with a receipt, or retried with its key, ends once."""
     shop = Shop(lab, retries=retries)
     taken = lab.attempt_sync(lambda: shop.submit(key=key), name="server")
+    right = taken.ok or taken.died or retries == 0
+    lab.require(right, expected="a receipt", got=repr(taken.error), trap="retry-orders-twice")
     id = taken.value if taken.ok else None
     if key is not None:
         first, id = id, shop.other.submit(key=key)
         lab.expect("the retry's id", id, first or id, trap="retry-orders-twice")
-    shop.recover()
-    lab.require(len(shop.gateway.ledger) < 2, expected="1 charge", got="2 charges", trap="retry-orders-twice")
     if id is not None:
-        shop.expect_done(id, trap="dual-write")
+        shop.expect_one_end(id, trap="dual-write")
 
 
-@sweep(kinds=("died-after", "lost-reply", "stall:100"))
-@pytest.mark.parametrize("who", ["relay", "worker"])
-def test_no_order_is_lost_on_its_way(lab, who):
-    """Rule 13. Whatever step a relay or worker dies, fails or pauses at, the order ends once, and is then forgotten."""
+@sweep(kinds=("died-after", "stall:100"))
+def test_no_order_is_lost_by_a_relay(lab):
+    """Rule 13. Whatever step a relay dies or pauses at, while others go on, the order ends, and is then forgotten."""
     shop = Shop(lab)
-    with shop.celery.outage() if who == "relay" else contextlib.nullcontext():
+    with shop.celery.outage():
         id = shop.submit(key="k1")
     time.sleep(PATIENCE + 1)
-    if who == "relay":
-        race = shop.pipeline.relay, shop.other.pipeline.relay, shop.other.work
-        lab.attempts_sync(*race, names=("relay 1", "relay 2", "worker"))
-    else:
-        shop.celery.worker(shop.app, pool="prefork").run()
-    shop.recover()
-    shop.expect_done(id, trap="lost-on-its-way")
-    time.sleep(PATIENCE + 1)
-    lab.expect("relay() after its end", shop.pipeline.relay(), 0, trap="published-for-ever")
-    time.sleep(DAY)
-    lab.expect("its status after the retention", shop.status(id), None, trap="kept-for-ever")
+    race = shop.pipeline.relay, shop.other.pipeline.relay, shop.other.work
+    lab.attempts_sync(*race, names=("relay 1", "relay 2", "worker"))
+    shop.expect_one_end(id, trap="lost-on-its-way")
+
+
+@sweep(kinds=("died-after", "lost-reply"))
+def test_no_order_is_lost_by_a_worker(lab):
+    """Rule 13. Whatever step a worker's child dies or fails at, the order ends, with one effect; then it is forgotten."""
+    shop = Shop(lab)
+    id = shop.submit(key="k1")
+    shop.celery.worker(shop.app, pool="prefork").run()
+    shop.expect_one_end(id, trap="lost-on-its-way")
 
 
 def client_of(pipeline):
@@ -340,10 +344,10 @@ async def test_a_client_retries_with_its_key(lab):
         shop.work()
         again = await post(client, '{"amount":1999,"customer":"\\u0061nn"}', key="k1")
         other = await post(client, '{"customer": "ann", "amount": 1998}', key="k1")
-    lab.expect("another order", other.status_code, 409, trap="reused-key")
     due = (202, {"id": first.json()["id"], "state": "done"}, first.headers.get("Location"))
     told = (again.status_code, again.json(), again.headers.get("Location"))
     lab.expect("the retry", told, due, trap="retry-orders-twice")
+    lab.expect("another order", other.status_code, 409, trap="reused-key")
 
 
 async def test_a_request_that_is_no_order(lab):
@@ -399,4 +403,4 @@ def test_nobody_waits_on_the_event_loop(lab):
 
     pipeline = Watched(lab.celery().app(), lab.redis_sync(decode_responses=True), print, retention=DAY)
     asyncio.run(visit())  # the lab's own loop would run on its thread what is sent to a worker thread
-    lab.expect("POST and GET in worker threads", where, [True, True], trap="blocked-loop")
+    lab.expect("calls of submit and status in worker threads", {*where}, {True}, trap="blocked-loop")
