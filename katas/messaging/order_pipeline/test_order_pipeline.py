@@ -1,7 +1,6 @@
 """An order pipeline: the client gets its answer at once, a worker does the work later, and no order is lost."""
 
 import asyncio
-import contextlib
 import functools
 import itertools
 import re
@@ -164,7 +163,7 @@ def test_the_status_tells_how_an_order_stands(lab):
 
 def test_an_end_tells_what_became_of_the_order(lab):
     """Rule 6. A done order tells its result, any JSON value; a failed one the exception's type, a Rejected's text."""
-    results = [None, False, 0, "", [], {}, 1.0, "Zoë", "null", {"paid": True, "lines": [1, None, {"n": "0"}]}, 2**80]
+    results = [None, False, 0, "", [], 1.0, "Zoë", "null", {"paid": True, "lines": [1, None, {"n": "0"}]}, 2**80]
     errors = [ValueError("db://hunter2@db"), type("CardDeclined", (Rejected,), {})("no funds"), Rejected("sold out")]
     shop = Shop(lab, *results, *errors, NAN, {"no": {"JSON"}}, [INF])
     ids = [shop.submit() for _ in shop.answers]
@@ -207,17 +206,17 @@ def test_an_end_is_final(lab, answers):
     shop = Shop(lab, *answers)
     id = shop.submit()
     shop.app.send_task("orders.fulfil", (id,))
-    calls = shop.work, shop.other.work, lambda: time.sleep(50) or shop.status(id)
+    calls = [shop.celery.worker(process.app).step for process in (shop, shop.other)]
+    calls.append(lambda: time.sleep(50) or shop.status(id))
     first = lab.race_sync(*calls, names=("worker 1", "worker 2", "client"))[-1]
     lab.require(first[0] in ("done", "failed"), expected="an end by 50 s", got=repr(first), trap="straggler")
     lab.expect("its status at last", shop.status(id), first, trap="straggler")
 
 
-@pytest.mark.parametrize("retention", [100 * DAY, 2.5])
-def test_an_order_is_kept_for_its_retention(lab, retention):
+def test_an_order_is_kept_for_its_retention(lab):
     """Rule 10. An ended order is not done again; `retention` seconds after its end nothing of it is left."""
+    retention, seen, left = 100 * DAY + 0.5, [], []
     shop = Shop(lab, KeyError(), *["shipped"] * 3, retention=retention)
-    seen, left = [], []
     for keys, end in ((["k1"], ("failed", None, "KeyError")), (["k1", "k2", "k3"], SHIPPED)):
         ids = [shop.submit(key=key) for key in keys]
         seen += ids
@@ -301,7 +300,7 @@ def test_no_order_is_lost_by_a_relay(lab):
 
 @sweep(kinds=("died-after", "lost-reply"))
 def test_no_order_is_lost_by_a_worker(lab):
-    """Rule 13. Whatever step a worker's child dies or fails at, the order ends, with one effect; then it is forgotten."""
+    """Rule 13. Whatever step a worker's child dies or fails at, the order ends, with one effect, and is forgotten."""
     shop = Shop(lab)
     id = shop.submit(key="k1")
     shop.celery.worker(shop.app, pool="prefork").run()
