@@ -1,8 +1,7 @@
 """An order pipeline: answer at once, work later, and never lose an order.
 
-An order is accepted by one atomic write that makes it known *and* due for publishing: its record is its own outbox. A
-message only says "look at this order"; whether there is anything left to do is for the record to say. So messages may
-be lost, doubled and late, and the order still ends, once.
+A client gets its receipt before any work is done, and asks later how its order stands. Messages may be lost, late or
+doubled, processes may die, the broker may be down: an order with a receipt is known, and ends, once.
 (C. Richardson, Microservices Patterns: Transactional outbox; RFC 9110, section 15.3.3: 202 Accepted.)
 """
 
@@ -10,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 import uuid
 from collections.abc import Callable
@@ -38,6 +38,7 @@ _DUE, _RECORD, _KEY = "{orders}:due", "{orders}:order:", "{orders}:key:"
 _TRANSIENT = (ConnectionError, TimeoutError, redis.ConnectionError, redis.TimeoutError)
 _log = logging.getLogger(__name__)
 
+# The record is its own outbox, so there is one write that can fail, and messages are mere hints: "look at this order".
 # A record, an entry in the outbox, a mark for the idempotency key: all of them or none. Run once more with the same
 # arguments, by a client that repeats what got no reply, it changes nothing.
 _ACCEPT = """
@@ -140,7 +141,7 @@ class OrderPipeline:
         fulfil: Callable[[str, Order], JSON],
         *,
         retention: float,
-        patience: float = 60.0,
+        patience: float,
     ) -> None:
         self._redis = client
         self._retention_ms = round(retention * 1000)
@@ -230,12 +231,8 @@ def _check(order: Order, key: str | None) -> None:
 
 
 def _is_text(value: object) -> bool:
-    if not isinstance(value, str) or not 1 <= len(value) <= MAX_TEXT:
-        return False
-    try:
-        return bool(value.encode())
-    except UnicodeEncodeError:  # half a surrogate pair, which is legal in JSON, alas
-        return False
+    # Half a surrogate pair is legal in JSON, alas, and cannot be encoded.
+    return isinstance(value, str) and re.fullmatch(rf"[^\ud800-\udfff]{{1,{MAX_TEXT}}}", value) is not None
 
 
 def create_app(pipeline: OrderPipeline) -> FastAPI:

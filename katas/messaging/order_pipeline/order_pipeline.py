@@ -1,8 +1,7 @@
 """An order pipeline: answer at once, work later, and never lose an order.
 
-An order is accepted by one atomic write that makes it known *and* due for publishing: its record is its own outbox. A
-message only says "look at this order"; whether there is anything left to do is for the record to say. So messages may
-be lost, doubled and late, and the order still ends, once.
+A client gets its receipt before any work is done, and asks later how its order stands. Messages may be lost, late or
+doubled, processes may die, the broker may be down: an order with a receipt is known, and ends, once.
 (C. Richardson, Microservices Patterns: Transactional outbox; RFC 9110, section 15.3.3: 202 Accepted.)
 """
 
@@ -90,7 +89,7 @@ class OrderPipeline:
         fulfil: Callable[[str, Order], JSON],
         *,
         retention: float,
-        patience: float = 60.0,
+        patience: float,
     ) -> None:
         raise NotImplementedError("OrderPipeline.__init__ is yours to write; its rules stand in README.md")
 

@@ -11,11 +11,11 @@ import httpx
 import order_pipeline
 import pytest
 import redis
-from order_pipeline import MAX_AMOUNT, Conflict, InvalidOrder, OrderPipeline, Rejected, create_app
+from order_pipeline import Conflict, InvalidOrder, OrderPipeline, Rejected, create_app
 
 from dojo.lab import sweep
 
-DAY, PATIENCE = 86_400, 60
+DAY, PATIENCE, MAX_AMOUNT = 86_400, 60, 10**12
 NAN, INF, HALF = float("nan"), float("inf"), "half a surrogate pair: \ud83d"
 PENDING, SHIPPED = ("pending", None, None), ("done", "shipped", None)
 
@@ -83,7 +83,7 @@ class Shop(Process):
 def test_an_order_is_answered_at_once(lab):
     """Rule 1. `submit` answers at once, without calling `fulfil`; a worker of `app` calls it, once an order."""
     shop, due = Shop(lab), []
-    for order in (("ann", 1999), ("Zoë 字", MAX_AMOUNT), ("ann", 1999)):
+    for order in (("ann", 1999), (" Zoë 字\n", MAX_AMOUNT), ("ann", 1999)):
         id, state = shop.receipt(*order)
         lab.expect("state, calls of fulfil in submit", (state, len(shop.runs)), ("pending", 0), trap="works-in-submit")
         due.append((id, *order))
@@ -140,8 +140,8 @@ def test_two_retries_at_once_are_one_order(lab, amount):
     """Rule 4. However two submits with one key race, in two processes, there is one order."""
     shop = Shop(lab)
     told = lab.attempts_sync(lambda: shop.submit(key="k1"), lambda: shop.other.submit("ann", amount, key="k1"))
-    refused = [type(outcome.error).__name__ for outcome in told if not outcome.ok]
-    lab.expect("errors", refused, ["Conflict"] * (amount != 1999), trap="check-then-act")
+    errors = [type(outcome.error).__name__ for outcome in told if not outcome.ok]
+    lab.expect("errors", errors, ["Conflict"] * (amount != 1999), trap="check-then-act")
     lab.expect("ids", len({outcome.value for outcome in told if outcome.ok}), 1, trap="check-then-act")
     shop.work()
     lab.expect("orders that were fulfilled", len(shop.gateway.ledger), 1, trap="check-then-act")
@@ -157,8 +157,8 @@ def test_the_status_tells_how_an_order_stands(lab):
     lab.expect("before it is worked on", shop.status(id), PENDING, trap="pending-means-unknown")
     shop.work()
     lab.expect("while fulfil runs", seen, [("started", None, None)], trap="pending-means-unknown")
-    told = (shop.pipeline.status(id).id, *shop.status(id))
-    lab.expect("id and status afterwards", told, (id, *SHIPPED), trap="wrong-answer")
+    lab.expect("its status afterwards", shop.status(id), SHIPPED, trap="wrong-answer")
+    lab.expect("its id", shop.pipeline.status(id).id, id, trap="wrong-answer")
 
 
 def test_an_end_tells_what_became_of_the_order(lab):
@@ -188,13 +188,17 @@ def test_anybody_may_ask_at_any_time(lab):
         shop.other.work()
 
 
-@pytest.mark.parametrize("error", [ConnectionRefusedError("db"), TimeoutError("api"), SystemExit()], ids=repr)
-def test_what_is_tried_again_has_not_failed(lab, error):
+def test_what_is_tried_again_has_not_failed(lab):
     """Rule 8. A ConnectionError or TimeoutError of `fulfil`, or the end of its process, is no end of the order."""
-    shop = Shop(lab, error)
+    errors = [ConnectionRefusedError("db"), SystemExit(), TimeoutError("api"), ConnectionResetError("db")]
+    shop = Shop(lab, *errors)
     id = shop.submit()
     shop.celery.worker(shop.app).step()
     lab.expect("after the first attempt", shop.status(id), ("started", None, None), trap="failed-too-early")
+    for error in errors:
+        right = shop.status(id) and shop.status(id)[0] in ("started", "done")
+        lab.require(right, expected="no end of the order", got=f"one by {error!r}", trap="failed-too-early")
+        shop.recover()
     shop.expect_one_end(id, trap="gave-up")
 
 
@@ -202,14 +206,14 @@ def test_what_is_tried_again_has_not_failed(lab, error):
 @pytest.mark.parametrize("answers", [("1", KeyError()), (KeyError(), "2")], ids=["done", "failed"])
 def test_an_end_is_final(lab, answers):
     """Rule 9. The first end is final: a worker that was paused and ends the order once more changes nothing."""
-    lab.scenario("the order is published twice; worker 1 may be paused for 100 s; a client looks at 50 s")
+    lab.scenario("worker 1 may be paused for 100 s; worker 2 gets the order at 61 s, and a client looks at 80 s")
     shop = Shop(lab, *answers)
     id = shop.submit()
     shop.app.send_task("orders.fulfil", (id,))
-    calls = [shop.celery.worker(process.app).step for process in (shop, shop.other)]
-    calls.append(lambda: time.sleep(50) or shop.status(id))
+    one, two = (shop.celery.worker(process.app).step for process in (shop, shop.other))
+    calls = one, lambda: time.sleep(PATIENCE + 1) or two(), lambda: time.sleep(80) or shop.status(id)
     first = lab.race_sync(*calls, names=("worker 1", "worker 2", "client"))[-1]
-    lab.require(first[0] in ("done", "failed"), expected="an end by 50 s", got=repr(first), trap="straggler")
+    lab.require(first[0] in ("done", "failed"), expected="an end by 80 s", got=repr(first), trap="gave-up")
     lab.expect("its status at last", shop.status(id), first, trap="straggler")
 
 
@@ -242,13 +246,11 @@ def test_an_order_is_kept_for_its_retention(lab):
 def test_orders_are_taken_while_the_broker_is_down(lab):
     """Rule 11. While the broker cannot be reached, orders are accepted within 10 s; a later relay publishes them."""
     shop = Shop(lab, "shipped", "shipped")
-    with shop.celery.outage():
-        with lab.no_error(expected="receipts, although the broker is down", trap="broker-outage"):
-            ids = [shop.submit(), shop.submit()]
+    with shop.celery.outage(), lab.no_error(expected="receipts, although the broker is down", trap="broker-outage"):
+        ids = [shop.submit(), shop.submit()]
         lab.require(lab.now <= 20, expected="10 s each", got=f"{lab.now / 2:g} s", trap="broker-outage")
         time.sleep(PATIENCE + 1)
-        with lab.no_error(expected="a relay that waits for better times", trap="broker-outage"):
-            lab.expect("published during the outage", shop.pipeline.relay(), 0, trap="broker-outage")
+        lab.expect("published during the outage", shop.pipeline.relay(), 0, trap="broker-outage")
     time.sleep(PATIENCE + 1)
     lab.expect("published by a relay elsewhere", shop.other.pipeline.relay(), 2, trap="dual-write")
     shop.work()
@@ -276,8 +278,7 @@ def test_no_order_is_lost_when_it_is_taken(lab, key, retries):
     """Rule 13. Whatever step `submit` dies or fails at, an order with a receipt, or retried with its key, ends once."""
     shop = Shop(lab, retries=retries)
     taken = lab.attempt_sync(lambda: shop.submit(key=key), name="server")
-    right = taken.ok or taken.died or retries == 0
-    lab.require(right, expected="a receipt", got=repr(taken.error), trap="retry-orders-twice")
+    lab.require(taken.ok or taken.died or not retries, expected="a receipt", got="none", trap="retry-orders-twice")
     id = taken.value if taken.ok else None
     if key is not None:
         first, id = id, shop.other.submit(key=key)
@@ -400,6 +401,7 @@ def test_nobody_waits_on_the_event_loop(lab):
             await post(client)
             await client.get("/orders/x")
 
-    pipeline = Watched(lab.celery().app(), lab.redis_sync(decode_responses=True), print, retention=DAY)
+    store = lab.redis_sync(decode_responses=True)
+    pipeline = Watched(lab.celery().app(), store, print, retention=DAY, patience=PATIENCE)
     asyncio.run(visit())  # the lab's own loop would run on its thread what is sent to a worker thread
     lab.expect("calls of submit and status in worker threads", {*where}, {True}, trap="blocked-loop")

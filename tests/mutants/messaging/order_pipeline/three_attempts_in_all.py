@@ -1,7 +1,7 @@
-"""Amounts have no upper bound.
+"""After three attempts that found the gateway out of reach the order has failed.
 
-Trap: unchecked-order
-Rule: 3
+Trap: failed-too-early
+Rule: 8
 """
 
 import json
@@ -135,8 +135,10 @@ class OrderPipeline:
             return
         try:
             end = "done", "result", json.dumps(self.fulfil(order_id, Order(**json.loads(body))), allow_nan=False)
-        except TRANSIENT:
-            raise
+        except TRANSIENT as error:
+            if self.redis.hincrby(RECORD + order_id, "attempts", 1) < 3:
+                raise
+            end = "failed", "error", type(error).__name__
         except Exception as error:  # noqa: BLE001
             told = f"{type(error).__name__}: {error}" if isinstance(error, Rejected) else type(error).__name__
             end = "failed", "error", told
@@ -146,7 +148,7 @@ class OrderPipeline:
 def check(order, key):
     if not is_text(order.customer):
         raise InvalidOrder("customer")
-    if type(order.amount) is not int or order.amount < 1:
+    if type(order.amount) is not int or not 1 <= order.amount <= MAX_AMOUNT:
         raise InvalidOrder("amount")
     if key is not None and not is_text(key):
         raise InvalidOrder("key")

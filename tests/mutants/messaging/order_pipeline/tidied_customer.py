@@ -1,7 +1,7 @@
-"""What is tried again is pending once more.
+"""The customer's name is stripped, so another one is worked on than was ordered.
 
-Trap: failed-too-early
-Rule: 8
+Trap: nobody-works
+Rule: 1
 """
 
 import json
@@ -100,7 +100,7 @@ class OrderPipeline:
 
     def submit(self, order, *, key=None):
         check(order, key)
-        mine, body = uuid.uuid4().hex, json.dumps(asdict(order))
+        mine, body = uuid.uuid4().hex, json.dumps(asdict(Order(order.customer.strip(), order.amount)))
         keys = [DUE] if key is None else [DUE, KEY + key]
         due = time.time() + self.patience
         order_id, accepted, state = self.redis.eval(ACCEPT, len(keys), *keys, mine, RECORD, body, due)
@@ -136,7 +136,6 @@ class OrderPipeline:
         try:
             end = "done", "result", json.dumps(self.fulfil(order_id, Order(**json.loads(body))), allow_nan=False)
         except TRANSIENT:
-            self.redis.hset(RECORD + order_id, "state", "pending")
             raise
         except Exception as error:  # noqa: BLE001
             told = f"{type(error).__name__}: {error}" if isinstance(error, Rejected) else type(error).__name__
