@@ -18,6 +18,7 @@ synchronous worker feeds ``celery.worker.request.Request`` from a broker with Ra
 - ``lab.die()`` in a task kills its process at that very point, as the OOM killer would.
 - ``celery.depth("orders")``, ``celery.messages("orders.dlq")``, ``celery.unacked("orders")`` and
   ``celery.dropped()`` look without a step.
+- ``with celery.outage():`` the broker cannot be reached. Celery then publishes four times before it gives up.
 - ``celery.publish("orders", b"{")`` puts there what another producer might.
 
 As on a real RabbitMQ: dead-lettering, priorities and delivery limits are what the *queue* was declared with
@@ -35,10 +36,11 @@ than one. There is no result backend unless the app is configured with one.
 from __future__ import annotations
 
 import base64
+import contextlib
 import functools
 import importlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -199,6 +201,15 @@ class CeleryBroker:
                 content_encoding="utf-8",
                 priority=priority,
             )
+
+    @contextlib.contextmanager
+    def outage(self) -> Iterator[None]:
+        """While this lasts the broker cannot be reached. A worker that looks for tasks then is the test's mistake."""
+        self._broker.down = True
+        try:
+            yield
+        finally:
+            self._broker.down = False
 
     @functools.cached_property
     def _elsewhere(self) -> Celery:

@@ -9,7 +9,7 @@ import copy
 from collections.abc import Callable
 from datetime import datetime
 from queue import Empty
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from amqp.protocol import queue_declare_ok_t
 from kombu.transport import virtual
@@ -29,6 +29,8 @@ class Broker:
         self.bindings = virtual.BrokerState()
         self.queues = Queues(lambda: world.clock.wall_ns, self.route, self._tell)
         self.channels: list[Channel] = []
+        self.down = False
+        """Whether it cannot be reached: no connection is made, and none that there was still works."""
         self.transport: type[Transport] = type("LabTransport", (Transport,), {"broker": self})
 
     def route(self, exchange: str, routing_key: str) -> list[str]:
@@ -48,6 +50,10 @@ class Broker:
 
 def _lost(message: str) -> Exception:
     return ConnectionResetError(message)
+
+
+def _refused() -> NoReturn:
+    raise ConnectionRefusedError("connection refused (outage)")
 
 
 class Fetched:
@@ -125,6 +131,8 @@ class Channel(virtual.Channel):
 
     def _step(self, text: str, queue: str | None, apply: Callable[[], T]) -> T:
         touches: Any = None if queue is None else {f"queue {queue}".encode(): "w"}
+        if self._broker.down:
+            apply = _refused
         try:
             return self._broker.world.call_sync(text, apply, touches, _lost)
         except ConnectionError:
@@ -198,6 +206,9 @@ class Transport(virtual.Transport):
 
     def driver_version(self) -> str:
         return "N/A"
+
+    def establish_connection(self) -> Any:
+        return _refused() if self.broker.down else super().establish_connection()
 
 
 def _delay(message: Raw, world: World) -> str:

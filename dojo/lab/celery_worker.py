@@ -180,6 +180,8 @@ class Worker:
 
     def _get(self, queue: str) -> Message | None:
         while True:
+            if self._broker.down:
+                raise LabError("a worker waits while the broker cannot be reached: let it work after the outage")
             with contextlib.suppress(ConnectionError):  # a worker reconnects
                 message: Message | None = Queue(queue)(self._channel).get()
                 return message

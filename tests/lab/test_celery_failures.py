@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from celery.exceptions import Reject
+from kombu.exceptions import OperationalError
 
 from dojo.lab.errors import LabError, NeverFinishes
 from dojo.lab.explore import sweep
@@ -190,3 +191,50 @@ def test_a_task_that_ends_the_interpreter_ends_its_process_only(green: Any) -> N
             worker.step()
 
     green(test)
+
+
+def test_an_outage_refuses_every_connection(green: Any) -> None:
+    """Celery publishes four times within 0.6 s and gives up, over a connection that it has and over a new one."""
+
+    def test(lab: Any) -> None:
+        celery = lab.celery()
+        app = celery.app()
+
+        @app.task(name="charge")
+        def charge(order: str) -> None: ...
+
+        def refused() -> float:
+            before = lab.now
+            with pytest.raises(OperationalError, match="outage"):
+                charge.delay("refused")
+            return round(float(lab.now - before), 6)
+
+        with celery.outage():
+            assert refused() == 0.6
+        charge.delay("before")
+        with celery.outage():
+            assert refused() == 0.6
+            assert celery.places("celery") == {"celery": [("before",)]}
+        charge.delay("after")
+        assert celery.places("celery") == {"celery": [("before",), ("after",)]}
+        assert celery.worker(app).run() == 2
+
+    green(test)
+
+
+def test_no_worker_works_during_an_outage(run: Any) -> None:
+    def test(lab: Any) -> None:
+        celery = lab.celery()
+        app = celery.app()
+
+        @app.task(name="charge")
+        def charge() -> None: ...
+
+        charge.delay()
+        worker = celery.worker(app)
+        with celery.outage():
+            worker.run()
+
+    error = run(test).failed.error
+    assert isinstance(error, LabError)
+    assert "after the outage" in str(error)
