@@ -2,6 +2,7 @@
 
 Trap: nobody-works
 Rule: 1
+Published: in tutorials on FastAPI and Celery
 """
 
 import json

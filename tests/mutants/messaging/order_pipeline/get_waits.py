@@ -2,6 +2,7 @@
 
 Trap: waits-for-the-result
 Rule: 7
+Published: in tutorials that poll AsyncResult
 """
 
 import json

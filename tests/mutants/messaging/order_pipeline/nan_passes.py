@@ -2,6 +2,7 @@
 
 Trap: unchecked-order
 Rule: 3
+Published: in tutorials on FastAPI and Celery
 """
 
 import json

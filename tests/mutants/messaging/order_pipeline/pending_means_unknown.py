@@ -2,6 +2,7 @@
 
 Trap: pending-means-unknown
 Rule: 5
+Published: Celery's AsyncResult
 """
 
 import json

@@ -2,6 +2,7 @@
 
 Trap: read-once
 Rule: 7
+Published: Celery's rpc result backend
 """
 
 import json

@@ -2,6 +2,7 @@
 
 Trap: dual-write
 Rule: 13
+Published: in tutorials on FastAPI and Celery
 """
 
 import json

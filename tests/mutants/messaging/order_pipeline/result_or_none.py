@@ -2,6 +2,7 @@
 
 Trap: falsy-result
 Rule: 6
+Published: in tutorials that print AsyncResult.result
 """
 
 import json

@@ -2,6 +2,7 @@
 
 Trap: short-id
 Rule: 2
+Published: in tutorials that name orders uuid[:10]
 """
 
 import json

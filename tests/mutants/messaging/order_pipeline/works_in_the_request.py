@@ -2,6 +2,7 @@
 
 Trap: works-in-submit
 Rule: 1
+Published: in tutorials on FastAPI and queues
 """
 
 import json
