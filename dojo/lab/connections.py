@@ -6,7 +6,9 @@ learner calls, one round trip is one atomic, schedulable, breakable step.
 
 from __future__ import annotations
 
+import asyncio
 import math
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -56,9 +58,17 @@ class _GatedAsync:
         self._trip: _Trip | None = None
         self._greeting = False
         self._subscriber = False
+        self._subscribed_once = False
+        self._travelling: deque[Any] = deque()
         super().__init__(**options)
 
     async def _connect(self) -> None:
+        if self._subscribed_once and self._world.server.is_away:
+            # A subscriber that comes back subscribes while it connects, and connects again if that fails. So here it
+            # must be the connection that is refused, not its first command.
+            step = await self._world.enter("(connect)", {}, self._world.server.lost)
+            step.note = "connection refused"
+            self._world.server.arrive()
         # While a real socket is being opened time must not jump, nor anybody else take a step.
         self._world.wire.in_flight += 1
         try:
@@ -108,17 +118,31 @@ class _GatedAsync:
 
     async def _send_as_subscriber(self, step: Step, command: Any, check_health: bool) -> None:
         """What is answered on a connection that has subscribed comes among its messages, whenever somebody reads."""
-        self._subscriber = True
+        self._subscriber = self._subscribed_once = True
         self._world.server.arrive()
         self._world.server.subscribers.add(self)
+        step.reply = None
+        if seconds := self._world.server.subscriptions_take:
+            # Whoever sent it goes on: that a request was written does not mean that it was served.
+            step.note = f"arrives {seconds:g} s later"
+            travelling, loop = self._travelling, asyncio.get_running_loop()
+            travelling.append(command)
+            loop.call_later(seconds, lambda: loop.create_task(self._arrive(travelling, check_health)))
+            return
         await super().send_packed_command(command, check_health)  # type: ignore[misc]
         self._world.server.settle()
-        step.reply = None
         if self._world.faulted(step):
             await self.disconnect()
             await self._world.leave(step, self._world.server.lost)
 
+    async def _arrive(self, travelling: deque[Any], check_health: bool) -> None:
+        """The oldest command that is under way reaches the server, if its connection still stands."""
+        if travelling is self._travelling and travelling:
+            await super().send_packed_command(travelling.popleft(), check_health)  # type: ignore[misc]
+            self._world.server.settle()
+
     async def disconnect(self, *args: Any, **options: Any) -> None:
+        self._travelling = deque()
         if self._subscriber:
             self._subscriber = False
             self._world.server.forget(self)
@@ -131,6 +155,8 @@ class _GatedAsync:
         if message == CUT:
             await self.disconnect()
             raise RedisConnectionError("the server closed the connection")
+        if message is None and not self.is_connected:  # type: ignore[attr-defined]
+            raise RedisConnectionError("the connection was closed while somebody read from it")
         return message
 
     async def read_response(self, *args: Any, **options: Any) -> Any:

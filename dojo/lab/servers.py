@@ -99,6 +99,8 @@ class Server:
         self._raw: redis.Redis | None = None
         self.subscribers: set[Any] = set()
         """The gated connections that have subscribed to something."""
+        self.subscriptions_take = 0.0
+        """Seconds from sending SUBSCRIBE, UNSUBSCRIBE and the like to the moment when they take effect."""
 
     @property
     def raw(self) -> redis.Redis:
@@ -146,11 +148,15 @@ class Server:
         self.subscribers.discard(connection)
         if not self._backend.remote and connection._sock is not None:
             connection._sock.kill()  # the fake would notice when the collector comes by
+            # Whoever is reading learns of it, as from a real socket.
+            connection._sock._response_available.set()
 
     def settle(self) -> None:
         """Wait until what has been published is where its subscribers can read it."""
         if self.subscribers and self._backend.remote:
-            # The server answers this after it has written what it owed to others.
+            # The first answer may be written before what is owed to others, if both are due in the same turn of the
+            # server's loop. The second one is read in a later turn.
+            self.raw.ping()
             self.raw.ping()
 
     @contextlib.contextmanager
@@ -161,6 +167,11 @@ class Server:
             yield
         finally:
             self._down = None
+
+    @property
+    def is_away(self) -> bool:
+        """Whether an outage keeps everybody from connecting."""
+        return isinstance(self._down, (redis.ConnectionError, redis.TimeoutError))
 
     def arrive(self) -> None:
         """A command of a client arrives."""

@@ -57,6 +57,18 @@ def test_what_is_published_is_heard_in_order_and_at_once(passes):
     passes(test)
 
 
+def test_what_the_server_owes_is_there_before_time_moves(passes):
+    async def test(lab):
+        client, pubsub = lab.redis(), lab.redis().pubsub()
+        for n in range(300):
+            await pubsub.subscribe(f"news {n}")
+            assert (await pubsub.get_message(timeout=0.000001))["type"] == "subscribe"
+            await client.publish(f"news {n}", "hi")
+            assert (await pubsub.get_message(timeout=0.000001))["data"] == b"hi"
+
+    passes(test)
+
+
 def test_waiting_for_a_message_takes_virtual_time(passes):
     async def test(lab):
         pubsub = lab.redis().pubsub(ignore_subscribe_messages=True)
@@ -164,6 +176,70 @@ def test_a_subscription_is_a_step_that_races_with_others(backend):
     session = conduct(Experiment(test, {}, backend))
     assert session.failed is None, session.failed.error
     assert seen == {(b"hi",), (None,)}
+
+
+def test_a_subscription_may_take_its_time(passes):
+    async def test(lab):
+        heard: list = []
+        lab.server.subscriptions_take = 1.0
+        task, pubsub = await listening(lab, heard, "news")
+        await pubsub.subscribe("sport")
+        client = lab.redis()
+        assert (lab.now, await client.publish("news", "unheard")) == (0, 0)
+        await asyncio.sleep(1.001)
+        assert [(kind, channel) for kind, channel, _ in heard] == [("subscribe", b"news"), ("subscribe", b"sport")]
+        await pubsub.unsubscribe("news")
+        assert [await client.publish(channel, "heard") for channel in ("news", "sport")] == [1, 1]
+        await asyncio.sleep(1.001)
+        assert await client.publish("news", "unheard") == 0
+        task.cancel()
+
+    passes(test)
+
+
+def test_what_is_under_way_is_lost_with_its_connection(passes):
+    async def test(lab):
+        lab.server.subscriptions_take = 1.0
+        pubsub = lab.redis().pubsub()
+        await pubsub.subscribe("news")
+        await pubsub.aclose()
+        await asyncio.sleep(2)
+        assert await lab.redis().publish("news", "unheard") == 0
+
+    passes(test)
+
+
+@pytest.mark.parametrize("retries", [0, 3])
+def test_a_subscriber_cannot_come_back_during_an_outage(passes, retries):
+    async def test(lab):
+        pubsub = lab.redis(retries=retries).pubsub()
+        await pubsub.subscribe("news")
+        with lab.server.outage():
+            lab.server.cut_subscribers()
+            await pubsub.get_message(timeout=1)  # the confirmation, which had been sent before
+            for _ in range(3):
+                with pytest.raises(redis.ConnectionError):
+                    await pubsub.get_message(timeout=None)
+        texts = {step.text for step in lab.world.trace.entries}
+        assert texts == {"SUBSCRIBE news", "(connect)"}
+        assert (await pubsub.get_message(timeout=1))["type"] == "subscribe"
+        assert await lab.redis().publish("news", "heard") == 1
+
+    passes(test)
+
+
+def test_who_reads_learns_that_another_task_hung_up(passes):
+    async def test(lab):
+        pubsub = lab.redis().pubsub()
+        await pubsub.subscribe("news")
+        await pubsub.get_message(timeout=1)
+        reading = asyncio.create_task(pubsub.get_message(timeout=None))
+        await asyncio.sleep(1)
+        await pubsub.connection.disconnect(nowait=True)
+        outcome = await asyncio.gather(reading, return_exceptions=True)
+        assert isinstance(outcome[0], redis.ConnectionError)
+
+    passes(test)
 
 
 def test_a_synchronous_subscriber_is_told_to_use_the_other_client(backend):
