@@ -1,0 +1,434 @@
+"""The rules of README.md, in teaching order. Time is virtual: `asyncio.sleep(60)` returns at once.
+
+`lab.peer(name, kind)` is a WebSocket as the server holds it: healthy, slow, hung (no ping or close ever returns) or
+dead (each raises). Here no peer answers a ping unless the test says so.
+"""
+
+import asyncio
+import math
+import random
+import time
+
+import pytest
+from heartbeat import Heartbeat
+from starlette.websockets import WebSocketDisconnect
+
+from dojo.lab.properties import example, given, settings, st
+
+SOON = 0.1  # seconds; what is to happen at an instant has happened by then
+SCRIPTS = st.lists(
+    st.tuples(st.sampled_from((0.7, 4.3, 8.9, 14.1, 23.5)), st.sampled_from(("pong", "data", "old", "junk"))),
+    max_size=8,
+)
+
+
+class Chosen(random.Random):
+    """A generator that always gives the number of the test's choice."""
+
+    def __init__(self, number):
+        super().__init__(0)
+        self.number = number
+
+    def random(self):
+        return self.number
+
+
+class Line:
+    """A connection: the peer, its heartbeat, and the server's reader, which hands over what comes in.
+
+    first: seconds from now to the first ping. answers: seconds from each ping to its pong; 0 is before `ping` returns.
+    """
+
+    def __init__(self, lab, peer="ann", *, first=0.0, answers=None, interval=20, timeout=10, **options):
+        self.lab, self.peer, self.start = lab, lab.peer(*peer.split()) if isinstance(peer, str) else peer, lab.now
+        rng = Chosen(first / interval)
+        self.heartbeat = Heartbeat(self.peer, interval=interval, timeout=timeout, rng=rng, **options)
+        if answers is not None:
+            self.peer.on_ping = lambda payload: self.later(answers, self.pong, payload)
+        self.run = asyncio.create_task(self.heartbeat.run())
+
+    def later(self, seconds, call, *args):
+        if seconds:
+            asyncio.get_running_loop().call_later(seconds, call, *args)
+        else:
+            call(*args)
+
+    def pong(self, payload):
+        self.lab.note(f"{self.peer.name}'s pong({payload!r}) comes in")
+        self.heartbeat.pong(payload)
+
+    def data(self):
+        self.lab.note(f"{self.peer.name}'s data comes in")
+        self.heartbeat.received()
+
+    @property
+    def payloads(self):
+        return [ping.data for ping in self.peer.pings]
+
+    def expect_pings(self, *seconds, trap):
+        """Demand that pings have begun at these seconds since the start, and no others."""
+        got = [ping.time - self.start for ping in self.peer.pings]
+        in_time = len(got) == len(seconds) and all(
+            # Each may come SOON late, and the one after it is late by as much.
+            -1e-6 <= mine - due <= SOON * nth
+            for nth, (mine, due) in enumerate(zip(got, seconds, strict=True), 1)
+        )
+        told = f"{self.peer.name} pinged at "
+        self.lab.require(in_time, expected=told + spoken(seconds), got=told + spoken(got), trap=trap)
+
+    def expect_closed(self, at, *, trap, late=2 * SOON):
+        """Demand that the close has begun at this second since the start, or at most `late` seconds later."""
+        got = None if self.peer.closed_at is None else self.peer.closed_at - self.start
+        in_time = got is not None and -1e-6 <= got - at <= late
+        told = f"{self.peer.name} closed at "
+        self.lab.require(in_time, expected=told + spoken([at]), got=told + spoken([got]), trap=trap)
+
+    def expect_alive(self, *, trap):
+        """Demand that nobody has closed the peer."""
+        self.lab.expect(f"{self.peer.name}'s close code at {self.lab.now:.1f} s", self.peer.close_code, None, trap=trap)
+
+
+def spoken(seconds):
+    return ", ".join("no time" if s is None else f"{s:.1f} s" for s in seconds) or "no time"
+
+
+async def test_a_silent_peer_is_pinged(lab):
+    """Rule 1. A peer that has been silent for `interval` seconds is pinged."""
+    lab.scenario("ann's silence is to end after 5 s, bob's after 2 s, cleo's at once; nobody says anything")
+    lines = [Line(lab, "ann", first=5), Line(lab, "bob", first=2, interval=8), Line(lab, "cleo", interval=0.5)]
+    await asyncio.sleep(5 + SOON)
+    for line, due in zip(lines, (5, 2, 0), strict=True):
+        line.expect_pings(due, trap="no-ping")
+        size = len(lab.plain("the payload", line.payloads[0], trap="payload-unfit"))
+        lab.expect("type of the payload", type(line.payloads[0]).__name__, "bytes", trap="payload-unfit")
+        lab.require(1 <= size <= 125, expected="a payload of 1 to 125 bytes", got=f"{size} bytes", trap="payload-unfit")
+
+
+@pytest.mark.parametrize("answers", [0.3, 9.8, 0])
+async def test_a_pong_keeps_the_peer(lab, answers):
+    """Rule 2. The pong that brings back the payload is a sign of life: the next ping comes `interval` seconds later."""
+    lab.scenario(
+        f"interval 20, timeout 10; each pong comes after {answers} s" + ", before `ping` returns" * (not answers)
+    )
+    line, fast = Line(lab, first=5, answers=answers), "payload-noted-too-late"
+    await asyncio.sleep(100)
+    line.expect_alive(trap="pong-unheard" if answers else fast)
+    due = [5 + n * (20 + answers) for n in range(5)]
+    line.expect_pings(*[second for second in due if second < 100], trap="interval-from-elsewhere" if answers else fast)
+
+
+@pytest.mark.parametrize(("interval", "timeout"), [(20, 10), (4, 50), (60, 1.5)])
+async def test_silence_closes(lab, interval, timeout):
+    """Rule 3. A peer that gives no sign of life within `timeout` seconds of a ping is closed with 1011; `run` ends."""
+    lab.scenario(f"interval {interval}, timeout {timeout}; ann answers two pings, each after 1 s, and then no more")
+    line = Line(lab, first=3, answers=1, interval=interval, timeout=timeout)
+    await asyncio.sleep(4 + 1.5 * interval)
+    line.peer.on_ping = lambda payload: lab.note("ann is dead")
+    last = 3 + 2 * (interval + 1)
+    await asyncio.sleep(last + timeout - lab.now - SOON)
+    line.expect_alive(trap="closed-too-early")
+    await asyncio.sleep(4 * SOON)
+    line.expect_closed(last + timeout, trap="half-open-for-ever", late=4 * SOON)
+    lab.expect("ann's close code", line.peer.close_code, 1011, trap="wrong-code")
+    await lab.within(SOON, line.run, what="run ends", trap="run-goes-on")
+    await asyncio.sleep(3 * interval)
+    line.expect_pings(3, 3 + interval + 1, last, trap="one-ping-at-a-time")
+
+
+async def test_the_defaults(lab):
+    """Rule 3. By default 20 s of silence, 20 s to answer and 5 s for closing."""
+    lab.scenario("the default times; nothing comes back from ann, who sent something at once")
+    ann = lab.peer("ann", "hung")
+    heartbeat = Heartbeat(ann)
+    run = asyncio.create_task(heartbeat.run())
+    await asyncio.sleep(0)
+    heartbeat.received()
+    await lab.within(45 + 4 * SOON, run, what="run ends", trap="half-open-for-ever")
+    times = [round(second) for second in (ann.pings[-1].time, ann.closed_at, lab.now)]
+    lab.expect("seconds of the last ping, the close and the end", times, [20, 40, 45], trap="half-open-for-ever")
+
+
+async def test_other_pongs_are_ignored(lab):
+    """Rule 4. Any other pong is ignored: an old one, a repeated one, one that nobody asked for."""
+    lab.scenario("interval 20, timeout 10; ann's only right answer comes at 5.3 s; from then on she sends other pongs")
+    line = Line(lab, first=5)
+    trap = "any-pong-will-do"
+    with lab.no_error(expected="pong raises nothing", trap=trap):
+        line.pong(b"")
+        await asyncio.sleep(5.3)
+        (first,) = line.payloads[:1] or [b"?"]
+        line.pong(first)
+        for _ in range(4):
+            await asyncio.sleep(4)
+            line.pong(first)
+            line.pong(b"")
+        await asyncio.sleep(4 + SOON)
+        line.expect_pings(5, 25.3, trap=trap)
+        second = line.payloads[-1]
+        for other in (first, b"", second[:-1], second + b"\0", second[::-1] + b"!", b"pong"):
+            await asyncio.sleep(1)
+            line.pong(other)
+        await asyncio.sleep(5)
+    line.expect_closed(35.3, trap=trap, late=3 * SOON)
+
+
+async def test_data_spares_the_ping(lab):
+    """Rule 5. Data that comes in is a sign of life: while a peer sends, it is not pinged."""
+    lab.scenario("interval 20; ann sends something every 7 s up to 98 s, and a burst in between")
+    line = Line(lab, first=15)
+    for nth in range(14):
+        await asyncio.sleep(7)
+        line.data()
+        if nth == 6:
+            for _ in range(200):
+                line.heartbeat.received()
+            await asyncio.sleep(0)
+            busy = len(lab.tasks_alive())
+            lab.require(busy <= 5, expected="at most 5 tasks for a peer", got=f"{busy} tasks", trap="task-per-message")
+    line.expect_pings(trap="pings-the-busy")
+    await asyncio.sleep(20 + SOON)
+    line.expect_pings(118, trap="pings-the-busy")
+
+
+async def test_data_answers_the_ping(lab):
+    """Rule 5. Data also answers the ping that is open; the pong that comes for it later is like any other pong."""
+    lab.scenario("interval 20, timeout 10; ann, in the middle of an upload, sends data at 9 s and the pong at 12 s")
+    line = Line(lab, first=5, answers=7)
+    await asyncio.sleep(9)
+    line.data()
+    await asyncio.sleep(16)
+    line.expect_alive(trap="data-is-no-answer")
+    await asyncio.sleep(5)
+    line.expect_pings(5, 29, trap="any-pong-will-do")
+
+
+async def test_one_ping_is_open(lab):
+    """Rule 6. At most one ping is open, however short `interval` is."""
+    lab.scenario("interval 4, timeout 50; ann answers the first ping after 30 s")
+    line = Line(lab, first=2, answers=30, interval=4, timeout=50)
+    await asyncio.sleep(31)
+    line.expect_pings(2, trap="one-ping-at-a-time")
+    await asyncio.sleep(20)
+    line.expect_pings(2, 36, trap="one-ping-at-a-time")
+
+
+async def test_one_ping_is_under_way(lab):
+    """Rule 6. No `ping` begins before the call of the one before has ended, by itself or cancelled."""
+    lab.scenario("interval 20, timeout 10; the socket to bob is stuck, so no ping returns; bob sends data at 7 s")
+    line = Line(lab, "bob hung", first=5)
+    await asyncio.sleep(7)
+    line.data()
+    await asyncio.sleep(21)
+    line.expect_pings(5, 27, trap="one-ping-at-a-time")
+    lab.expect("calls of ping at once", line.peer.most_pings_at_once, 1, trap="one-ping-at-a-time")
+
+
+async def test_no_payload_comes_twice(lab):
+    """Rule 6. Each ping of a connection has a payload of its own."""
+    lab.scenario("interval 0.5; ann answers more than 256 pings")
+    line = Line(lab, interval=0.5, answers=0.01)
+    await asyncio.sleep(270 * 0.51)
+    payloads = lab.plain("the payloads", line.payloads, trap="payload-unfit")
+    lab.require(len(payloads) > 256, expected="about 270 pings", got=str(len(payloads)), trap="pong-unheard")
+    lab.expect("pings whose payload was used before", len(payloads) - len(set(payloads)), 0, trap="payload-unfit")
+
+
+@pytest.mark.parametrize("peer", ["bob hung", "bob slow"])
+async def test_a_stuck_ping_delays_no_verdict(lab, peer):
+    """Rule 7. `timeout` runs from the beginning of the ping, whether or not the call of `ping` returns."""
+    lab.scenario(f"interval 20, timeout 10; {peer}: a ping takes for ever, or 12 s; nothing comes back")
+    name, kind = peer.split()
+    line = Line(lab, lab.peer(name, kind, seconds=12), first=5)
+    await asyncio.sleep(15 + 2 * SOON)
+    line.expect_closed(15, trap="ping-without-timeout")
+
+
+@pytest.mark.parametrize("after", [0, 3])
+@pytest.mark.parametrize("error", ["disconnect", "runtime", "own"])
+async def test_a_failed_ping_is_the_verdict(lab, error, after):
+    """Rule 7. A ping that raises, whatever the exception, closes the peer at once; `run` raises nothing."""
+    kinds = {"disconnect": WebSocketDisconnect, "runtime": RuntimeError, "own": type("Closed", (Exception,), {})}
+    lab.scenario(f"interval 20, timeout 10; bob is dead; ping raises {kinds[error].__name__} after {after} s")
+
+    def fail(payload):
+        raise kinds[error]
+
+    bob = lab.peer("bob", "slow", seconds=after) if after else lab.peer("bob", "dead", error=kinds[error])
+    bob.on_ping = fail
+    line = Line(lab, bob, first=5)
+    with lab.no_error(expected="run raises nothing", trap="ping-error-escapes"):
+        await asyncio.sleep(5 + after + 2 * SOON)
+        line.expect_closed(5 + after, trap="ping-error-escapes" if line.run.done() else "ping-error-unheard")
+        await lab.within(5 + SOON, line.run, what="run ends", trap="run-goes-on")
+    lab.expect("bob's close code", bob.close_code, 1011, trap="wrong-code")
+    lab.expect("exceptions nobody awaited", lab.errors_nobody_saw(), [], trap="unowned-task")
+
+
+@pytest.mark.parametrize("then", ["nothing", "pong and data"])
+async def test_a_stuck_close_is_given_up(lab, then):
+    """Rule 8. Closing takes at most `close_timeout` seconds, and nothing that comes in meanwhile changes the verdict."""
+    lab.scenario(f"interval 2, timeout 10, close_timeout 7; ping and close of bob hang; at 13 s {then} comes in")
+    line = Line(lab, "bob hung", first=1, interval=2, close_timeout=7)
+    await asyncio.sleep(13)
+    if then != "nothing":
+        line.pong(line.payloads[0])
+        line.data()
+    line.expect_closed(11, trap="ping-without-timeout")
+    await asyncio.sleep(4)
+    lab.expect("run has ended at 17 s", line.run.done(), False, trap="closed-too-early")
+    with lab.no_error(expected="run raises nothing", trap="close-error-escapes"):
+        await lab.within(1 + 3 * SOON, line.run, what="run ends", trap="close-without-timeout")
+    await asyncio.sleep(20)
+    line.expect_pings(1, trap="run-goes-on")
+    lab.expect("tasks still alive", lab.tasks_alive(), [], trap="unowned-task")
+
+
+async def test_a_failed_close_is_no_error(lab):
+    """Rule 8. A close that raises is over, and `run` raises nothing."""
+    lab.scenario("bob does not answer; by the time of the verdict his connection is dead, and close raises")
+    line = Line(lab, first=1)
+    await asyncio.sleep(2)
+    line.peer.kind = "dead"
+    with lab.no_error(expected="run raises nothing", trap="close-error-escapes"):
+        await lab.within(9 + 3 * SOON, line.run, what="run ends", trap="half-open-for-ever")
+        for call in (line.data, lambda: line.pong(line.payloads[0])):
+            call()
+    lab.expect("exceptions nobody awaited", lab.errors_nobody_saw(), [], trap="unowned-task")
+
+
+@pytest.mark.parametrize("number", [0.0, 0.25, 0.999])
+async def test_the_first_ping_comes_at_random(lab, number):
+    """Rule 9. The first ping comes after a random part of `interval`, taken from `rng`."""
+    lab.scenario(f"rng gives {number}; three heartbeats with intervals of 4, 30 and 100 s")
+    lines = [Line(lab, name, interval=i, first=number * i) for name, i in (("ann", 4), ("bob", 30), ("cleo", 100))]
+    await asyncio.sleep(100)
+    for line, interval in zip(lines, (4, 30, 100), strict=True):
+        line.expect_pings(number * interval, trap="marching-in-step")
+
+
+async def test_a_crowd_is_spread(lab):
+    """Rule 9. Those that connect in one instant are not pinged in one, also without an `rng`."""
+    lab.scenario("interval 20; 60 peers connect in the same instant, as after a restart")
+    crowd = [lab.peer("peer") for _ in range(60)]
+    runs = [asyncio.create_task(Heartbeat(peer, interval=20, timeout=60).run()) for peer in crowd]
+    await asyncio.sleep(20 + SOON)
+    firsts = [ping.time for peer in crowd for ping in peer.pings[:1]]
+    spread = [sum(low <= second < low + 7 for second in firsts) for low in (0, 7, 14)]
+    even = sum(spread) == len(runs) and min(spread) > 0
+    expected = "60 first pings, some in each third of the 20 s"
+    lab.require(even, expected=expected, got=f"{spread} in the thirds", trap="marching-in-step")
+
+
+@pytest.mark.parametrize("stage", ["before the ping", "while a ping is open", "while ping hangs", "while close hangs"])
+async def test_stopping_leaves_nothing_behind(lab, stage):
+    """Rule 10. A `run` that is cancelled ends at once with all that it began; the peer is not closed nor pinged again."""
+    lab.scenario(f"interval 20, timeout 10; the connection has ended, so run is cancelled {stage}")
+    line = Line(lab, "ann hung" if "hangs" in stage else "ann", first=5)
+    await asyncio.sleep({"before the ping": 2, "while close hangs": 17}.get(stage, 8))
+    closed, pings = line.peer.close_code, len(line.peer.pings)
+    line.run.cancel()
+    await asyncio.wait({line.run}, timeout=SOON)
+    lab.expect("run ended as cancelled", line.run.done() and line.run.cancelled(), True, trap="cancel-swallowed")
+    lab.expect("tasks still alive", lab.tasks_alive(), [], trap="unowned-task")
+    with lab.no_error(expected="pong and received do nothing", trap="life-after-the-end"):
+        line.data()
+        line.pong(b"late")
+    await asyncio.sleep(60)
+    lab.expect("ann's close code", line.peer.close_code, closed, trap="life-after-the-end")
+    lab.expect("pings after the end", len(line.peer.pings) - pings, 0, trap="life-after-the-end")
+
+
+@pytest.mark.parametrize("pause", [300, 20, 8, 4.5])
+async def test_a_paused_loop_kills_nobody_who_answers(lab, pause):
+    """Rule 11. While the event loop stands still, nobody's time runs out; the dead are found when it runs again."""
+    lab.scenario(f"interval 20, timeout 10; something blocks the event loop for {pause} s; then the pongs are read")
+    # How long before the pause the ping began, and how long after it the reader comes to the pong: below 5 s together.
+    open_pings = [(0.3, 4), (1, 3.5), (2.5, 2), (4, 0.5)]
+    waiting = [Line(lab, f"pinged-{before:g}s-before", first=6 - before) for before, _ in open_pings]
+    idle = [Line(lab, f"first-{first:g}s", first=first, answers=0.2) for first in (1, 4.2, 13)]
+    dead = [Line(lab, f"dead-{first:g}s", first=first) for first in (2, 19)]
+    await asyncio.sleep(6)
+    lab.note(f"** the event loop stands still for {pause} s **")
+    time.sleep(pause)
+    lab.note("** it runs again **")
+    for line, (_, reading) in zip(waiting, open_pings, strict=True):
+        line.later(reading, line.pong, line.payloads[0] if line.payloads else b"?")
+        line.peer.on_ping = lambda payload, line=line: line.later(0.2, line.pong, payload)
+    end = lab.now
+    for _ in range(5):
+        await asyncio.sleep(6)
+        for line in waiting + idle:
+            line.expect_alive(trap="paused-loop-kills")
+    await asyncio.sleep(2 * SOON)
+    for line in dead:
+        line.expect_closed(end, trap="paused-loop-spares", late=30 + 2 * SOON)
+
+
+async def test_the_wall_clock_does_not_matter(lab):
+    """Rule 12. Steps of the wall clock, in either direction, change nothing."""
+    lab.scenario("interval 20, timeout 10; ann answers after 4 s, bob never; the clock is stepped again and again")
+    ann, bob = Line(lab, "ann", first=5, answers=4), Line(lab, "bob", first=6)
+    for step in (3600, -7200, 86_400, -3600, 3600):
+        await asyncio.sleep(3.5)
+        lab.step_wall_clock(step)
+    await asyncio.sleep(50 - lab.now)
+    ann.expect_pings(5, 29, trap="wall-clock")
+    ann.expect_alive(trap="wall-clock")
+    bob.expect_closed(16, trap="wall-clock")
+
+
+async def test_heartbeats_do_not_mix(lab):
+    """Rule 13. Each heartbeat watches its own peer: what one hears, no other one hears."""
+    lab.scenario("interval 20, timeout 10; ann and cleo answer, bob is silent, and dan, who is stuck, sends data")
+    ann, bob = Line(lab, "ann", first=5, answers=2), Line(lab, "bob", first=5)
+    cleo, dan = Line(lab, "cleo", first=5, answers=3), Line(lab, "dan hung", first=5)
+    for _ in range(8):
+        await asyncio.sleep(6)
+        dan.data()
+    ann.expect_pings(5, 27, trap="shared-state")
+    cleo.expect_pings(5, 28, trap="shared-state")
+    dan.expect_pings(5, trap="shared-state")
+    bob.expect_closed(15, trap="shared-state")
+    for line in (ann, cleo, dan):
+        line.expect_alive(trap="shared-state")
+
+
+@given(script=SCRIPTS, first=st.sampled_from((0, 3, 11)), timeout=st.sampled_from((6, 30)))
+@example(script=[(4.3, "pong"), (23.5, "old"), (0.7, "data"), (23.5, "pong")], first=3, timeout=6)
+@example(script=[(14.1, "data"), (23.5, "junk"), (4.3, "old"), (4.3, "old")], first=11, timeout=30)
+@settings(max_examples=8)
+async def test_any_conversation(lab, script, first, timeout):
+    """Rule 14. Whatever comes in, in whatever order, each ping and the verdict come at their times."""
+    lab.scenario(f"interval 20, timeout {timeout}, the first ping at {first} s; then {script}, seconds and what comes")
+    line = Line(lab, first=first, timeout=timeout)
+    due, opened, pings, closed, now = first, None, [], None, 0.0
+    for gap, what in [*script, (200, "end")]:
+        now += gap
+        if opened is None and due <= now:
+            pings.append(opened := due)
+        if opened is not None and opened + timeout <= now:
+            closed = opened + timeout
+            break
+        await asyncio.sleep(line.start + now - lab.now)
+        if what in ("pong", "old"):
+            known = line.payloads[-1:] if what == "pong" and opened is not None else line.payloads[:-1]
+            line.pong(known[0] if known else b"x")
+        elif what == "junk":
+            line.pong(b"junk")
+        else:
+            line.data()
+        if what == "data" or (what == "pong" and opened is not None):
+            due, opened = now + 20, None
+    await asyncio.sleep(line.start + closed + 2 * SOON - lab.now)
+    line.expect_pings(*pings, trap="out-of-time")
+    line.expect_closed(closed, trap="out-of-time")
+
+
+def test_nonsense_is_refused(lab):
+    """Rule 15. Times that are not above 0 raise ValueError from the constructor."""
+    ann = lab.peer("ann")
+    Heartbeat(ann, interval=0.001, timeout=0.001, close_timeout=0.001)
+    for name in ("interval", "timeout", "close_timeout"):
+        for seconds in (0, -1.5, math.nan):
+            with lab.raises(ValueError, when=f"for {name}={seconds}", trap="nonsense-accepted"):
+                Heartbeat(ann, **{name: seconds})
