@@ -11,8 +11,8 @@
 
 Each other send, ping and close is one step of the world: scheduled, traced, open to faults.
 
-``ping`` is what `websockets` and other servers have and Starlette has not: a control frame with a payload. Whether a pong
-comes back, and when, is for the test to say: it puts a function into ``on_ping``.
+``ping`` is what `websockets` and other servers have and Starlette has not: a control frame with a payload. Whether a
+pong comes back, and when, is for the test to say: it puts a function into ``on_ping``.
 """
 
 from __future__ import annotations

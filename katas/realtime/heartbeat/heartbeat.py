@@ -17,7 +17,7 @@ class Peer(Protocol):
     """One open connection, as its server holds it."""
 
     async def ping(self, payload: bytes) -> None:
-        """Send a ping frame with 1 to 125 bytes. May take for ever, and may raise any exception once the peer is gone."""
+        """Send a ping frame with 1 to 125 bytes. May take for ever, and may raise anything once the peer is gone."""
         ...
 
     async def close(self, code: int = 1000, reason: str | None = None) -> None:
