@@ -61,9 +61,9 @@ class Heartbeat:
         self._timeout = timeout
         self._close_timeout = close_timeout
         self._uniform = random.uniform if rng is None else rng.uniform
-        self._numbers = itertools.count(1)
+        self._numbers = itertools.count()
         self._open: bytes | None = None
-        self._due = 0.0
+        self._due: float  # the moment of the next ping
         self._settled = asyncio.Event()
         self._gone = False
 
@@ -90,7 +90,6 @@ class Heartbeat:
     def pong(self, payload: bytes) -> None:
         """A pong frame has come in. It is a sign of life if `payload` is that of the ping that is open now."""
         if payload == self._open:
-            self._open = None
             self.received()
 
     async def _silence(self) -> None:
@@ -101,7 +100,7 @@ class Heartbeat:
     async def _answers(self) -> bool:
         """Ping the peer; whether it gives a sign of life in time."""
         # Before the ping begins: the pong may be here before the call has returned.
-        self._open = next(self._numbers).to_bytes(8)
+        self._open = b"%d" % next(self._numbers)
         self._settled.clear()
         sending = asyncio.create_task(self._send(self._open))
         try:
@@ -110,8 +109,8 @@ class Heartbeat:
             for _ in range(_PARTS):
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._settled.wait(), self._timeout / _PARTS)
-                    return not self._gone
-            return False
+                    break
+            return self._settled.is_set() and not self._gone
         finally:
             self._open = None
             sending.cancel()

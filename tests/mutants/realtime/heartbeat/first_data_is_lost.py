@@ -29,6 +29,7 @@ class Heartbeat:
         self._due = 0.0
         self._settled = asyncio.Event()
         self._gone = False
+        self._pinged = False
 
     async def run(self):
         self._due = time.monotonic() + self._uniform(0, self._interval)
@@ -39,7 +40,7 @@ class Heartbeat:
             await asyncio.wait_for(self._peer.close(NO_ANSWER), self._close_timeout)
 
     def received(self):
-        if self._open or next(self._numbers) > 1:
+        if self._pinged:
             self._due = time.monotonic() + self._interval
         self._settled.set()
 
@@ -53,7 +54,8 @@ class Heartbeat:
             await asyncio.sleep(rest)
 
     async def _answers(self):
-        self._open = next(self._numbers).to_bytes(8)
+        self._open = b"%d" % next(self._numbers)
+        self._pinged = True
         self._settled.clear()
         sending = asyncio.create_task(self._send(self._open))
         try:

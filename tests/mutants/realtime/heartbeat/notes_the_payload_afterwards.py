@@ -53,7 +53,7 @@ class Heartbeat:
 
     async def _answers(self):
         self._settled.clear()
-        sending = asyncio.create_task(self._send(next(self._numbers).to_bytes(8)))
+        sending = asyncio.create_task(self._send(b"%d" % next(self._numbers)))
         try:
             for _ in range(4):
                 with contextlib.suppress(TimeoutError):

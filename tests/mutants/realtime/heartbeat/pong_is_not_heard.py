@@ -52,7 +52,7 @@ class Heartbeat:
             await asyncio.sleep(rest)
 
     async def _answers(self):
-        payload = next(self._numbers).to_bytes(8)
+        payload = b"%d" % next(self._numbers)
         self._settled.clear()
         sending = asyncio.create_task(self._send(payload))
         try:

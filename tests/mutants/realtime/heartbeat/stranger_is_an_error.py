@@ -54,7 +54,7 @@ class Heartbeat:
             await asyncio.sleep(rest)
 
     async def _answers(self):
-        self._open = next(self._numbers).to_bytes(8)
+        self._open = b"%d" % next(self._numbers)
         self._settled.clear()
         sending = asyncio.create_task(self._send(self._open))
         try:
