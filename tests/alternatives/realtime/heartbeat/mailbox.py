@@ -31,6 +31,7 @@ class Heartbeat:
         self.peer, self.interval, self.timeout, self.close_timeout = peer, interval, timeout, close_timeout
         self.first = random.uniform(0, interval) if rng is None else interval * rng.random()
         self.letters: asyncio.Queue[Exception | None] = asyncio.Queue()
+        self.awaited: bytes | None = None
         self.on = False
 
     def received(self) -> None:
@@ -45,7 +46,6 @@ class Heartbeat:
             self.received()
 
     async def run(self) -> None:
-        self.awaited = b""  # no ping has an empty payload, so this stands for none at all
         loop = asyncio.get_running_loop()
         self.heard_at = loop.time() - self.interval + self.first
         self.on = True
@@ -87,7 +87,7 @@ class Heartbeat:
                 lived += step
             return False
         finally:
-            self.awaited = b""
+            self.awaited = None
             call.cancel()
 
     async def call(self, payload: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The event is cleared after the ping has been sent, and the quick pong's news with it.
+"""The ping is sent, then the event is cleared, and the quick pong's news with it.
 
 Trap: payload-noted-too-late
 Rule: 2
@@ -53,8 +53,9 @@ class Heartbeat:
 
     async def _answers(self):
         self._open = b"%d" % next(self._numbers)
-        self._settled.clear()
         sending = asyncio.create_task(self._send(self._open))
+        await asyncio.wait({sending}, timeout=self._timeout)
+        self._settled.clear()
         try:
             for _ in range(4):
                 with contextlib.suppress(TimeoutError):
@@ -68,7 +69,6 @@ class Heartbeat:
     async def _send(self, payload):
         try:
             await self._peer.ping(payload)
-            self._settled.clear()
         except Exception:  # noqa: BLE001
             self._gone = True
             self._settled.set()
