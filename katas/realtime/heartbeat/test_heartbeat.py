@@ -156,7 +156,7 @@ async def test_other_pongs_are_ignored(lab):
         await asyncio.sleep(4 + SOON)
         line.expect_pings(5, 25.3, trap=trap)
         second = line.payloads[-1]
-        for other in (first, b"", second[:-1], second + b"\0", second[::-1] + b"!", b"pong"):
+        for other in (first, b"", second[:-1], second + b"\0", b"\0" + second, b"pong"):
             await asyncio.sleep(1)
             line.pong(other)
         await asyncio.sleep(5)
@@ -217,9 +217,9 @@ async def test_no_payload_comes_twice(lab):
 @pytest.mark.parametrize("peer", ["bob hung", "bob slow"])
 async def test_a_stuck_ping_delays_no_verdict(lab, peer):
     """Rule 7. `timeout` runs from the beginning of the ping, whether or not the call of `ping` returns."""
-    lab.scenario(f"interval 20, timeout 10; {peer}: a ping takes for ever, or 12 s; nothing comes back")
+    lab.scenario(f"interval 20, timeout 10; {peer}: a ping takes for ever, or 4 s; nothing comes back")
     name, kind = peer.split()
-    line = Line(lab, lab.peer(name, kind, seconds=12), first=5)
+    line = Line(lab, lab.peer(name, kind, seconds=4), first=5)
     await asyncio.sleep(15 + 2 * SOON)
     line.expect_closed(15, trap="ping-without-timeout")
 
@@ -253,7 +253,8 @@ async def test_a_close_may_hang_or_fail(lab):
         line.pong(line.payloads[0])
         line.data()
     with lab.no_error(expected="run raises nothing", trap="close-error-escapes"):
-        await lab.within(SOON, cleo.run, what="run ends", trap="run-goes-on")
+        value = await lab.within(SOON, cleo.run, what="run ends", trap="run-goes-on")
+        lab.expect("what run returns", value, None, trap="run-goes-on")
         await asyncio.sleep(4)
         lab.expect("run has ended at 17 s", bob.run.done(), False, trap="closed-too-early")
         await lab.within(1 + 3 * SOON, bob.run, what="run ends", trap="close-without-timeout")
@@ -347,16 +348,16 @@ async def test_the_wall_clock_does_not_matter(lab, step):
 
 async def test_heartbeats_do_not_mix(lab):
     """Rule 13. Each heartbeat watches its own peer: what one hears, no other one hears."""
-    lab.scenario("interval 20, timeout 10; ann and cleo answer, bob is silent, and dan, who is stuck, sends data")
+    lab.scenario("interval 20, timeout 10; ann and cleo answer; bob and dan are stuck, and only dan sends data")
     ann, cleo = (Line(lab, name, first=5, answers=seconds) for name, seconds in (("ann", 2), ("cleo", 3)))
-    bob, dan = Line(lab, "bob", first=5), Line(lab, "dan hung", first=5)
+    bob, dan = Line(lab, "bob hung", first=1), Line(lab, "dan hung", first=5)
     for _ in range(8):
         await asyncio.sleep(6)
         dan.data()
     ann.expect_pings(5, 27, trap="shared-state")
     cleo.expect_pings(5, 28, trap="shared-state")
     dan.expect_pings(5, trap="shared-state")
-    bob.expect_closed(15, trap="shared-state")
+    bob.expect_closed(11, trap="shared-state")
     for line in (ann, cleo, dan):
         line.expect_alive(trap="shared-state")
 

@@ -55,7 +55,7 @@ class Heartbeat:
         self._open = b"%d" % next(self._numbers)
         self._settled.clear()
         try:
-            await asyncio.wait_for(self._send(self._open), 2 * self._timeout)
+            await asyncio.wait_for(self._send(self._open), self._timeout)
         except TimeoutError:
             return False
         try:
