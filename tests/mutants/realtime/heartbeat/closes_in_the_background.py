@@ -1,6 +1,6 @@
 """The close is a task that nobody owns, and `run` is over before it.
 
-Trap: closed-too-early
+Trap: close-without-timeout
 Rule: 8
 """
 

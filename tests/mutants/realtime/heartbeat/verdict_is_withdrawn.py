@@ -1,6 +1,6 @@
 """Data that comes in while the close is under way stops it, and the watch goes on.
 
-Trap: closed-too-early
+Trap: close-without-timeout
 Rule: 8
 """
 
