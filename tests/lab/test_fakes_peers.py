@@ -90,6 +90,41 @@ def test_a_peer_dies_later(green):
     green(sends)
 
 
+def test_a_ping_reaches_the_peer_or_does_not(green):
+    async def pings(lab):
+        ann, bob, cleo = lab.peer("ann"), lab.peer("bob", "slow", seconds=3), lab.peer("cleo", "hung")
+        heard = []
+        for peer in (ann, bob, cleo):
+            peer.on_ping = lambda payload: heard.append((lab.now, payload))
+        await asyncio.sleep(2)
+        await ann.ping(b"a")
+        await asyncio.gather(bob.ping(b"b"), bob.ping(b"c"))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(cleo.ping(b"d"), 1)
+        with pytest.raises(WebSocketDisconnect):
+            await lab.peer("dan", "dead").ping(b"e")
+        assert heard == [(2.0, b"a"), (5.0, b"b"), (5.0, b"c")]
+        assert (bob.pings, cleo.pings) == ([Delivery(2.0, b"b"), Delivery(2.0, b"c")], [Delivery(5.0, b"d")])
+        assert (ann.most_pings_at_once, bob.most_pings_at_once, bob.attempts) == (1, 2, 0)
+
+    green(pings)
+
+
+def test_a_payload_is_bytes_and_nothing_else(green):
+    class Sly(bytes):
+        def __eq__(self, other):
+            return True
+
+        __hash__ = bytes.__hash__
+
+    async def pings(lab):
+        ann = lab.peer("ann")
+        await ann.ping(Sly(b"a"))  # and whoever has not set `on_ping` needs none
+        assert type(ann.pings[0].data) is bytes
+
+    green(pings)
+
+
 def test_the_handshake_comes_first_and_closing_last(green):
     async def sends(lab):
         ann = lab.peer("ann", accepted=False)

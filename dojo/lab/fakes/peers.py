@@ -4,12 +4,15 @@
 ``healthy``     takes each message at once
 ``instant``     healthy, but its sends are no steps: they end before anything else can happen
 ``slow``        each send takes `seconds` (one number, or one for each send; the last one is repeated)
-``hung``        neither ``send`` nor ``close`` ever returns: the cable is cut, TCP has not noticed yet
+``hung``        no ``send``, ``ping`` or ``close`` ever returns: the cable is cut, TCP has not noticed yet
 ``dead``        each send raises, and ``close`` too
 ``dies-later``  healthy for `after` messages, then dead
 ==============  ======================================================================================
 
-Each other send and close is one step of the world: scheduled, traced, open to faults.
+Each other send, ping and close is one step of the world: scheduled, traced, open to faults.
+
+``ping`` is what `websockets` and other servers have and Starlette has not: a control frame with a payload. Whether a
+pong comes back, and when, is for the test to say: it puts a function into ``on_ping``.
 """
 
 from __future__ import annotations
@@ -51,6 +54,10 @@ def already_closed() -> Exception:
     return _Disconnected('Cannot call "send" once a close message has been sent.')
 
 
+def _unheard(payload: bytes) -> None:
+    """What a peer does with a ping if the test does not say."""
+
+
 @dataclass(frozen=True)
 class Delivery:
     """One message that reached the peer, and when (virtual seconds since the world began)."""
@@ -87,11 +94,18 @@ class FakePeer:
     """Sends begun, whatever became of them."""
     most_at_once: int = field(default=0, init=False)
     """The largest number of sends that were under way at the same time."""
+    pings: list[Delivery] = field(default_factory=list, init=False)
+    """Pings begun, whatever became of them, each with the time of its beginning."""
+    most_pings_at_once: int = field(default=0, init=False)
+    """The largest number of calls of ``ping`` that were under way at the same time."""
+    on_ping: Callable[[bytes], object] = field(default_factory=lambda: _unheard, init=False, repr=False)
+    """Called with the payload when a ping reaches the peer, before ``ping`` returns."""
     close_code: int | None = field(default=None, init=False)
     """What the first ``close`` asked for, even if it never returned; None while nobody has closed."""
     closed_at: float | None = field(default=None, init=False)
     """When that was, in virtual seconds."""
     _sending: int = field(default=0, init=False, repr=False)
+    _pinging: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -137,6 +151,18 @@ class FakePeer:
         text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
         await (self.send_text(text) if mode == "text" else self.send_bytes(text.encode()))
 
+    async def ping(self, payload: bytes) -> None:
+        """Send a ping frame; returns when the network has taken it, not when the peer has answered."""
+        if is_a(payload, bytes):
+            payload = bytes(memoryview(payload))  # the bytes alone, whatever a subclass of them says
+        self.pings.append(Delivery(self.world.clock.elapsed, payload))
+        self._pinging += 1
+        self.most_pings_at_once = max(self.most_pings_at_once, self._pinging)
+        try:
+            await self._transmit(f"ping({one_line(repr(payload), _SHOWN)})", lambda: self.on_ping(payload))
+        finally:
+            self._pinging -= 1
+
     async def close(self, code: int = 1000, reason: str | None = None) -> None:
         """Close with a code of RFC 6455; takes as long as a send does."""
         code = whole(code)
@@ -155,7 +181,7 @@ class FakePeer:
         finally:
             self._sending -= 1
 
-    async def _transmit(self, text: str, arrive: Callable[[], None], *, closing: bool = False) -> None:
+    async def _transmit(self, text: str, arrive: Callable[[], object], *, closing: bool = False) -> None:
         duration = self._duration()
 
         def leave() -> _Said:
