@@ -1,0 +1,431 @@
+"""The rules of README.md, in teaching order. Time is virtual: `asyncio.sleep(60)` returns at once."""
+
+import asyncio
+import copy
+import gc
+import weakref
+
+import pytest
+from topic_fanout import Closed, Queue, Topic
+
+from dojo.lab.properties import given, settings, st
+
+SOON = 0.1  # seconds; what waits for nobody has happened by then
+ORDER = {"total": 10.0, "paid": True, "lines": [1, None, ["zoë"]], "units": 2**70, "to": {"rooms": [{}, []], "": -0.5}}
+KEYS = [None, "ann", "bob", ""]
+STEPS = ["send", "send", "receive", "receive", "ack", "nack", "close"]
+
+
+class Tracked(str):
+    """A str that weak references can watch."""
+
+
+async def filled(*bodies, key=None, **options):
+    """A queue with `bodies`, all of them sent with `key`."""
+    queue = Queue(**options)
+    for body in bodies:
+        await queue.send(body, key=key)
+    return queue
+
+
+async def take(lab, trap, consumer, count=1, who="consumer"):
+    """The next `count` deliveries, which `consumer` has to receive at once."""
+    taken = []
+    for _ in range(count):
+        taken.append(await lab.within(SOON, consumer.receive(), what=f"{who} receives a message", trap=trap))
+        body, key, attempt = facts(lab, trap, taken[-1:])[0]
+        lab.note(f"{who} receives {body!r}, key {key!r}, attempt {attempt}")
+    return taken
+
+
+def facts(lab, trap, deliveries):
+    """(body, key, attempt) of each delivery, checked to be Python's own values."""
+    return lab.plain("a delivery", [(d.body, d.key, d.attempt) for d in deliveries], trap=trap)
+
+
+async def expect_next(lab, trap, consumer, *wanted, who="consumer", in_order=True):
+    """Demand that `consumer` receives just these (body, key, attempt), and nothing after them; the deliveries."""
+    taken = await take(lab, trap, consumer, len(wanted), who)
+    got = facts(lab, trap, taken)
+    lab.expect(f"what {who} receives", got if in_order else sorted(got, key=repr), [*wanted], trap=trap)
+    more = asyncio.create_task(consumer.receive())
+    await asyncio.sleep(SOON)
+    lab.expect(f"what {who} receives further", facts(lab, trap, returned(more)), [], trap=trap)
+    more.cancel()
+    await asyncio.wait({more})
+    return taken
+
+
+def returned(*tasks):
+    """What those of the tasks that have returned have returned."""
+    return [task.result() for task in tasks if task.done() and not task.cancelled()]
+
+
+async def refused(lab, when, delivery, *consumers):
+    """Demand that none of these consumers can settle `delivery`."""
+    for name, settle in [(name, getattr(consumer, name)) for consumer in consumers for name in ("ack", "nack")]:
+        with lab.raises(ValueError, when=f"for {name} {when}", trap="settled-by-anybody"):
+            await settle(delivery)
+
+
+async def turns(number):
+    """Let the event loop turn so many times."""
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
+def spoil(body):
+    """Change a copy of ORDER in all its depths."""
+    body["to"]["rooms"][0]["changed"] = True
+    body["lines"][2].append("changed"), body["lines"].pop(0), body["to"].pop(""), body.update(total=0)
+
+
+async def test_a_message_is_held_by_one_consumer(lab):
+    """Rule 1. A message is held by one consumer; acknowledged, it is gone."""
+    lab.scenario("two messages; three consumers call receive at the same time")
+    trap, queue = "consumed-twice", await filled("blue", "red")
+    consumers = [queue.consumer() for _ in range(3)]
+    tasks = {asyncio.create_task(consumer.receive()): consumer for consumer in consumers}
+    await asyncio.sleep(SOON)
+    got = facts(lab, trap, returned(*tasks))
+    lab.expect("received by all three", sorted(got), [("blue", None, 1), ("red", None, 1)], trap=trap)
+    for task in [task for task in tasks if task.done()]:
+        await tasks[task].ack(task.result())
+    await asyncio.sleep(60)
+    lab.expect("received, when both are acknowledged", len(returned(*tasks)), 2, trap=trap)
+
+
+async def test_who_is_busy_keeps_nothing_waiting(lab):
+    """Rule 2. Whoever asks gets the next message, in the order of sending, and who is busy keeps none waiting."""
+    lab.scenario("a takes one message and is busy with it for an hour; b, which was there before, takes the others")
+    queue, bodies = Queue(), [3, 1, {"n": 2}, 1, "b", "a", None, [0], 2, 0.5]
+    b, a = queue.consumer(), queue.consumer()
+    for body in bodies:
+        await queue.send(body)
+    await take(lab, "dealt-in-advance", a, who="a")
+    got = facts(lab, "out-of-order", await take(lab, "dealt-in-advance", b, len(bodies) - 1, who="b"))
+    lab.expect("received by b", got, [(body, None, 1) for body in bodies[1:]], trap="out-of-order")
+
+
+@pytest.mark.parametrize("news", ["two are sent", "ack frees the key", "nack", "close"])
+async def test_a_waiting_consumer_is_woken(lab, news):
+    """Rule 3. `receive` waits for a message, and is woken at once when there is one."""
+    lab.scenario(f"a holds the first message of ann's; b and c wait in receive for a minute, then: {news}")
+    trap, queue = "never-woken", await filled("first", "second", key="ann")
+    a, *others = (queue.consumer() for _ in range(3))
+    held = (await take(lab, trap, a, who="a"))[0]
+    tasks = [asyncio.create_task(consumer.receive()) for consumer in others]
+    await asyncio.sleep(60)
+    lab.expect("received in this minute", facts(lab, "overtaken", returned(*tasks)), [], trap="overtaken")
+    if news == "two are sent":
+        await queue.send("third"), await queue.send("fourth")
+    else:
+        await {"nack": a.nack, "close": lambda _: a.close()}.get(news, a.ack)(held)
+    await asyncio.sleep(SOON)
+    want = {"two are sent": [("fourth", None, 1), ("third", None, 1)], "ack frees the key": [("second", "ann", 1)]}
+    got = sorted(facts(lab, trap, returned(*tasks)))
+    lab.expect("received by b and c at once", got, want.get(news, [("first", "ann", 2)]), trap=trap)
+
+
+@pytest.mark.parametrize("news", ["send", "nack"])
+@pytest.mark.parametrize("later", [0, 1, 2, 3])
+async def test_a_cancelled_receive_loses_nothing(lab, news, later):
+    """Rule 4. A `receive` that is cancelled loses no message, and no other consumer sleeps because of it."""
+    for waiting, victim in (1, 0), (2, 0), (2, 1), (3, 1):
+        lab.scenario(f"{waiting} consumers wait; {later} turns of the event loop after a {news}, one is cancelled")
+        trap, queue = "lost-wakeup" if waiting > 1 else "lost-on-cancel", await filled("m")
+        holder = queue.consumer()
+        [held] = await take(lab, trap, holder)
+        tasks = [asyncio.create_task(queue.consumer().receive()) for _ in range(waiting)]
+        await turns(5)
+        await (holder.nack(held) if news == "nack" else queue.send("m"))
+        await turns(later)
+        tasks[victim].cancel()
+        await turns(5)
+        tasks += [asyncio.create_task(queue.consumer().receive())] if waiting == 1 else []
+        await asyncio.sleep(SOON)
+        got = [body for body, _, _ in facts(lab, trap, returned(*tasks))]
+        lab.expect("received by whoever was not cancelled", got, ["m"], trap=trap)
+
+
+@pytest.mark.parametrize("way", ["nack", "close"])
+async def test_what_is_given_back_is_delivered_again(lab, way):
+    """Rule 5. A message that is given back is delivered again, with `attempt` one higher, and lets others pass."""
+    lab.scenario(f"a, b, c without a key and d with one; a is received first, and given back by {way} each time")
+    queue = await filled("a", "b", "c")
+    await queue.send("d", key="ann")
+    consumer, others = queue.consumer(), queue.consumer()
+    for attempt in range(1, 5):
+        [delivery] = await take(lab, "consumed-once", consumer)
+        [got] = facts(lab, "attempts-miscounted", [delivery])
+        lab.expect("(body, key, attempt)", got, ("a", None, attempt), trap="attempts-miscounted")
+        await (consumer.close() if way == "close" else consumer.nack(delivery))
+        consumer = queue.consumer()
+        if attempt == 1:
+            passing = sorted(d.body for d in await take(lab, "consumed-once", others, 3))
+            lab.expect("the next three", passing, ["b", "c", "d"], trap="requeue-at-the-head")
+
+
+async def test_a_closed_consumer_gives_back_what_it_holds(lab):
+    """Rule 6. What a consumer holds when it is closed is given back; then its `receive` raises `Closed`."""
+    lab.scenario("a holds three messages and waits for a fourth when it is closed, twice; a minute later b comes")
+    trap, queue = "dead-consumer-waits", await filled("blue", "red")
+    await queue.send("green", key="ann")
+    a, b = queue.consumer(), queue.consumer()
+    await take(lab, "consumed-once", a, 3, who="a")
+    fourth = asyncio.create_task(a.receive())
+    await asyncio.sleep(60)
+    await a.close(), await a.close()
+    for receiving in fourth, a.receive():
+        with lab.raises(Closed, when="for a's receive, now and later", trap=trap):
+            await lab.within(SOON, receiving, what="a's receive ends", trap=trap)
+    back = [("blue", None, 2), ("green", "ann", 2), ("red", None, 2)]
+    await expect_next(lab, "consumed-once", b, *back, who="b", in_order=False)
+
+
+@pytest.mark.parametrize("key", [None, "ann"])
+async def test_only_the_holder_settles(lab, key):
+    """Rule 7. Only who holds a delivery can settle it, and only once."""
+    lab.scenario(
+        f"three equal messages, key {key!r}; a holds one and is closed; b takes all it can and acknowledges one"
+    )
+    trap, queue = "settled-by-anybody", await filled(*[{"n": 1}] * 3, key=key)
+    a, b, c = (queue.consumer() for _ in range(3))
+    [old] = await take(lab, trap, a, who="a")
+    await refused(lab, "by b of what a holds", old, b, c)
+    await a.close()
+    await refused(lab, "by a, which was closed", old, a)
+    again = await take(lab, trap, b, 1 if key else 3, who="b")
+    await refused(lab, "of what a held once", old, a, b, c)
+    await b.ack(again[0])
+    await refused(lab, "of what b has acknowledged", again[0], a, b, c)
+    await b.close()
+    left = [({"n": 1}, key, attempt) for attempt in ((1,) if key else (2, 3))]
+    await expect_next(lab, trap, c, *left, who="c", in_order=False)
+
+
+async def test_messages_of_a_key_are_handled_in_order(lab):
+    """Rule 8. Messages of one key are handled one at a time, in the order of sending, whatever is given back."""
+    lab.scenario("a1, a2, a3 have one key; each is given back by nack, and again by close, before it is acknowledged")
+    trap, queue = "overtaken", await filled("a1", "a2", "a3", key="ann")
+    for body in ("a1", "a2", "a3"):
+        for attempt in (1, 2, 3):
+            consumer, another = queue.consumer(), queue.consumer()
+            [delivery] = await expect_next(lab, trap, consumer, (body, "ann", attempt))
+            await expect_next(lab, trap, another, who="another consumer")
+            await (consumer.close() if attempt == 2 else (consumer.ack if attempt == 3 else consumer.nack)(delivery))
+
+
+async def test_other_keys_do_not_wait(lab):
+    """Rule 8. Other keys do not wait, and a key is free again when its message is acknowledged."""
+    lab.scenario("two messages for each of 20 keys and four without a key; one consumer takes all it can get")
+    keys = ["", "None", *(f"user {number}" for number in range(18))]
+    queue = await filled(0, 0, 0, 0)
+    for key in [*keys, *keys]:
+        await queue.send(0, key=key)
+    consumer, once = queue.consumer(), sorted([(0, key, 1) for key in keys], key=repr)
+    for more in [(0, None, 1)] * 4, [], []:
+        trap, wanted = "keys-block-each-other" if more else "key-stuck", sorted([*once, *more], key=repr)
+        for delivery in await expect_next(lab, trap, consumer, *wanted, in_order=False):
+            await consumer.ack(delivery)
+        for key in [] if more else keys:
+            await queue.send(0, key=key)
+
+
+@settings(max_examples=25)
+@given(steps=st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 11)), max_size=30))
+async def test_whatever_happens(lab, steps):
+    """Rule 8. Whatever is sent, settled and closed: what can be given out is given out, and nothing else."""
+    queue = Queue()
+    consumers = [queue.consumer(), queue.consumer()]
+    messages, held = {}, {}  # number: (key, attempts); number: (consumer, delivery)
+    for number, (step, choice) in enumerate(steps):
+        consumer = consumers[choice % 2]
+        if step == "send":
+            messages[number] = (KEYS[choice % 4], 0)
+            await queue.send(number, key=KEYS[choice % 4])
+        elif step == "close":
+            await consumer.close()
+            held = {n: holding for n, holding in held.items() if holding[0] is not consumer}
+            consumers[choice % 2] = queue.consumer()
+        elif step == "receive":
+            heads = {n if key is None else f"key {key}": n for n, (key, _) in reversed(messages.items())}
+            free = [(n, messages[n][0], messages[n][1] + 1) for n in heads.values() if n not in held]
+            if not free:
+                await expect_next(lab, "overtaken", consumer)
+                continue
+            [delivery] = await take(lab, "key-stuck", consumer)
+            [got] = facts(lab, "overtaken", [delivery])
+            lab.require(got in free, expected=f"one of {free}", got=f"{got}", trap="overtaken")
+            messages[got[0]] = got[1:]
+            held[got[0]] = consumer, delivery
+        elif held:
+            n = [*held][choice % len(held)]
+            consumer, delivery = held.pop(n)
+            lab.note(f"{step} {n}")
+            await getattr(consumer, step)(delivery)
+            messages.pop(n) if step == "ack" else None
+
+
+async def test_a_full_queue_lets_send_wait(lab):
+    """Rule 9. A full queue lets `send` wait, but takes back what it gave out; a cancelled `send` has sent nothing."""
+    lab.scenario("capacity 2; k1 is held, k2 of the same key waits for it, and x waits; then y and z are sent")
+    trap, queue = "capacity-miscounted", Queue(capacity=2)
+    consumer = queue.consumer()
+    await lab.within(SOON, queue.send("k1", key="k"), what="the send of k1 returns", trap=trap)
+    [held] = await take(lab, trap, consumer)
+    for body, key in ("k2", "k"), ("x", None):
+        await lab.within(SOON, queue.send(body, key=key), what=f"the send of {body} returns", trap=trap)
+    cancelled, sending = [asyncio.create_task(queue.send(body)) for body in "zy"]
+    await asyncio.sleep(60)
+    lab.expect("y or z is sent, while two wait", cancelled.done() or sending.done(), False, trap="unbounded")
+    cancelled.cancel()
+    await lab.within(SOON, consumer.nack(held), what="nack returns", trap="refused-return")
+    got = []
+    for waiting in (2, 1, 1, 0):
+        [delivery] = await take(lab, "refused-return", consumer)
+        got += facts(lab, trap, [delivery])
+        await asyncio.sleep(SOON)
+        lab.expect(f"y is sent when {waiting} wait", sending.done(), waiting < 2, trap=trap)
+        await consumer.ack(delivery)
+    await expect_next(lab, "sent-after-all", consumer)
+    right = [("k1", "k", 2), ("k2", "k", 1), ("x", None, 1), ("y", None, 1)]
+    lab.expect("received in the end", sorted(got), right, trap="refused-return")
+
+
+async def test_capacity_is_checked(lab):
+    """Rule 9. There is room for `capacity` messages, 1000 if nothing is said; less than 1 is a ValueError."""
+    trap, topic = "capacity-miscounted", Topic()
+    for capacity in (0, -1):
+        with lab.raises(ValueError, when=f"for Queue(capacity={capacity})", trap="unbounded"):
+            Queue(capacity=capacity)
+        with lab.raises(ValueError, when=f"for subscribe(capacity={capacity})", trap="unbounded"):
+            await topic.subscribe(capacity=capacity)
+    queue, copies = await filled(*range(999)), await topic.subscribe()
+    await lab.within(SOON, queue.send(999), what="the 1000th send returns", trap=trap)
+    for number in range(1001):
+        await topic.publish(number)
+    sending = asyncio.create_task(queue.send(1000))
+    await asyncio.sleep(60)
+    lab.expect("the 1001st send has returned", sending.done(), False, trap=trap)
+    lab.expect("dropped, by a queue and by a subscriber", [queue.dropped, copies.dropped], [0, 1], trap=trap)
+
+
+async def test_each_delivery_has_a_body_of_its_own(lab):
+    """Rule 10. Each delivery has a body of its own, as it was when the message was sent."""
+    lab.scenario("the sender waits, and changes the body; the consumer changes its copy before and after a nack")
+    queue, body = await filled("before", capacity=1), copy.deepcopy(ORDER)
+    consumer = queue.consumer()
+    sending = asyncio.create_task(queue.send(body))
+    await turns(5)
+    spoil(body)
+    await take(lab, "capacity-miscounted", consumer)
+    await sending
+    for trap in ("shared-copy", "first-attempt-shows", "first-attempt-shows"):
+        [delivery] = await take(lab, trap, consumer)
+        lab.expect("the body", delivery.body, ORDER, trap=trap)
+        delivery.body["lines"][2].append("while it is held")
+        await consumer.nack(delivery)
+        spoil(delivery.body)
+
+
+async def test_keys_are_forgotten(lab):
+    """Rule 11. What is acknowledged leaves nothing behind, its key included."""
+    lab.scenario("20 keys with two messages each; the first is given back once; all are acknowledged")
+    alive, queue = weakref.WeakSet(), Queue()
+    consumer = queue.consumer()
+    for number in range(20):
+        alive.add(key := Tracked(f"user {number}"))
+        await queue.send(1, key=key), await queue.send(2, key=key)
+        for settle in (consumer.nack, consumer.ack, consumer.ack):
+            await settle(await lab.within(SOON, consumer.receive(), what="receive returns", trap="key-stuck"))
+    del key
+    gc.collect()
+    lab.require(len(alive) <= 2, expected="no keys in memory", got=f"{len(alive)} of 20", trap="keys-pile-up")
+
+
+async def test_each_subscriber_gets_a_copy(lab):
+    """Rule 12. Each subscriber gets one copy of each message, in order, and settles it for itself."""
+    lab.scenario("mail acknowledges 1, gives back 2, and is closed while it holds 3; then the others receive")
+    topic, trap = Topic(), "subscribers-compete"
+    mail, stock, stats = [await topic.subscribe() for _ in range(3)]
+    copies = [(1, None, 1), (2, None, 1), (3, None, 1), (4, "ann", 1)]
+    for body, key, _ in copies:
+        await topic.publish(body, key=key)
+    consumer = mail.consumer()
+    first, second, _ = await take(lab, trap, consumer, 3, who="mail")
+    await consumer.ack(first), await consumer.nack(second), await consumer.close()
+    await expect_next(lab, trap, stock.consumer(), *copies, who="stock")
+    await expect_next(lab, trap, stats.consumer(), *copies, who="stats")
+    left = [(2, None, 2), (3, None, 2), (4, "ann", 1)]
+    await expect_next(lab, trap, mail.consumer(), *left, who="mail", in_order=False)
+
+
+async def test_a_subscriber_gets_what_is_published_meanwhile(lab):
+    """Rule 13. A subscriber gets what is published from `subscribe` to `unsubscribe`; a topic keeps nothing."""
+    lab.scenario("publish 1; mail subscribes; publish 2, 3; mail unsubscribes; publish 4; stock subscribes; publish 5")
+    topic, other = Topic(), Topic()
+    await topic.publish(1)
+    mail, elsewhere = await topic.subscribe(), await other.subscribe()
+    await topic.publish(2), await topic.publish(3)
+    with lab.no_error(expected="unsubscribing twice, and elsewhere, does nothing", trap="unsubscribe-fails"):
+        for _ in range(2):
+            await topic.unsubscribe(mail), await topic.unsubscribe(elsewhere)
+    await topic.publish(4), await other.publish(4)
+    stock = await topic.subscribe()
+    await topic.publish(5)
+    await expect_next(lab, "late-subscriber", stock.consumer(), (5, None, 1), who="stock")
+    await expect_next(lab, "unsubscribe-fails", mail.consumer(), (2, None, 1), (3, None, 1), who="mail")
+    await expect_next(lab, "unsubscribe-fails", elsewhere.consumer(), (4, None, 1), who="another topic's")
+
+
+async def test_copies_share_nothing(lab):
+    """Rule 14. No copy shares anything with another, nor with what the publisher has."""
+    lab.scenario("the publisher changes the body after publish; mail changes its copy, and again what it gave back")
+    topic, body = Topic(), copy.deepcopy(ORDER)
+    mail, stock = [(await topic.subscribe()).consumer() for _ in range(2)]
+    await topic.publish(body)
+    spoil(body)
+    for who, consumer in ("mail", mail), ("stock", stock), ("mail", mail):
+        [delivery] = await take(lab, "shared-copy", consumer, who=who)
+        lab.expect(f"the body that {who} receives", delivery.body, ORDER, trap="shared-copy")
+        spoil(delivery.body)
+        await consumer.nack(delivery)
+
+
+async def test_a_full_subscriber_stops_nobody(lab):
+    """Rule 15. A full subscriber misses the copy, and that is counted; nobody else waits or misses anything."""
+    lab.scenario("stats, with a capacity of 2, subscribed between mail and stock; it holds 0 and receives nothing else")
+    topic = Topic()
+    mail, stats, stock = [await topic.subscribe(capacity=capacity) for capacity in (9, 2, 9)]
+    busy = stats.consumer()
+    for number in range(6):
+        with lab.no_error(expected="publish raises nothing", trap="dropped-in-silence"):
+            await lab.within(SOON, topic.publish(number), what="publish returns", trap="waits-for-the-slowest")
+        if not number:
+            [held] = await take(lab, "subscribers-compete", busy, who="stats")
+    lab.expect("copies dropped", [q.dropped for q in (mail, stats, stock)], [0, 3, 0], trap="dropped-in-silence")
+    for who, queue in ("mail", mail), ("stock", stock):
+        copies = [(number, None, 1) for number in range(6)]
+        await expect_next(lab, "waits-for-the-slowest", queue.consumer(), *copies, who=who)
+    await expect_next(lab, "dropped-in-silence", stats.consumer(), (1, None, 1), (2, None, 1), who="stats")
+    await topic.publish(6), await busy.nack(held)
+    back = [(0, None, 2), (6, None, 1)]
+    await expect_next(lab, "refused-return", stats.consumer(), *back, who="stats", in_order=False)
+
+
+async def test_coming_and_going_disturbs_nobody(lab):
+    """Rule 16. Subscribers that come and go during a `publish` disturb nobody."""
+    for later in range(6):
+        lab.scenario(f"five subscribe; {later} turns of the event loop after publish began, two leave and one comes")
+        topic, trap = Topic(), "changed-while-iterating"
+        queues = [await topic.subscribe() for _ in range(5)]
+        publishing = asyncio.create_task(topic.publish(1))
+        await turns(later)
+        await topic.unsubscribe(queues[1]), await topic.unsubscribe(queues[0])
+        await topic.subscribe()
+        with lab.no_error(expected="publish raises nothing", trap=trap):
+            await publishing
+        await topic.publish(2)
+        for queue in queues[2:]:
+            await expect_next(lab, trap, queue.consumer(), (1, None, 1), (2, None, 1), who="who stayed")
