@@ -1,7 +1,7 @@
 """The `broadcaster` library carries the topic; asyncio.Queue and one asyncio.Queue a key carry the queue.
 
-Design: library. A subscriber is a subscription of the library, whose unbounded backlog a task empties at once into a bounded
-queue. An echo to the topic itself tells `publish` when the library has handed out the message.
+Design: library. A subscriber is a subscription of the library, whose unbounded backlog a task empties at once into a
+bounded queue. An echo to the topic itself tells `publish` when the library has handed out the message.
 
 Breaks: none
 """

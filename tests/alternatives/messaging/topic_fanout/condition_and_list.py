@@ -1,7 +1,7 @@
 """One list, searched from the front; an asyncio.Condition; bodies are kept as JSON text.
 
-Design: locking. Whatever changes the list holds the condition's lock and notifies all. A message knows its number and who
-holds it, and whether it can be given out is worked out anew each time.
+Design: locking. Whatever changes the list holds the condition's lock and notifies all. A message knows its number and
+who holds it, and whether it can be given out is worked out anew each time.
 
 Breaks: none
 """

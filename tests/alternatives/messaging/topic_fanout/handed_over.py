@@ -1,7 +1,7 @@
 """Messages are handed to waiting tasks, in the order in which those came; bodies are kept pickled.
 
-Design: futures. There is no news to wait for: each waiting receiver and sender has a future of its own, and one function
-matches them with messages and room. A receiver that is cancelled with a message in its hands gives it back.
+Design: futures. There is no news to wait for: each waiting receiver and sender has a future of its own, and one
+function matches them with messages and room. A receiver that is cancelled with a message in its hands gives it back.
 
 Breaks: none
 """

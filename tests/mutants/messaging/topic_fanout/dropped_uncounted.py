@@ -96,9 +96,7 @@ class Queue:
 
     def _offer(self, message: _Message) -> None:
         """Append a topic's copy, or drop it: whoever publishes waits for no subscriber."""
-        if self._is_full:
-            return
-        else:
+        if not self._is_full:
             self._append(message)
 
     def _take(self) -> _Lane | None:

@@ -109,7 +109,7 @@ class Queue:
 
     def _remove(self, lane: _Lane) -> None:
         """The message that was given out of `lane` is done."""
-        done = lane.popleft()
+        lane.popleft()
         if lane:
             self._ready.append(lane)
             self._notify()
