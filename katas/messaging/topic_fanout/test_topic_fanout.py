@@ -165,23 +165,22 @@ async def test_what_is_given_back_is_delivered_again(lab, way, key):
         taken[2:3] = await take(lab, "consumed-once", others)
 
 
-async def test_a_closed_consumer_gives_back_what_it_holds(lab):
+@pytest.mark.parametrize("bodies", [[], ["x", "y", "z"]])
+async def test_a_closed_consumer_gives_back_what_it_holds(lab, bodies):
     """Rule 6. What a consumer holds when it is closed is given back; then its `receive` raises `Closed`."""
-    lab.scenario("a holds three messages and waits for a fourth when it is closed, twice; a minute later b comes")
-    trap, queue = "dead-consumer-waits", await filled("blue", "red")
-    await queue.send("green", key="ann")
+    lab.scenario(f"a holds {bodies} and waits in receive for more, when it is closed, twice; then b comes")
+    trap, queue = "dead-consumer-waits", await filled(*bodies)
     a, b = queue.consumer(), queue.consumer()
-    await take(lab, "consumed-once", a, 3, who="a")
-    fourth = asyncio.create_task(a.receive())
+    await take(lab, "consumed-once", a, len(bodies), who="a")
+    waiting = asyncio.create_task(a.receive())
     await asyncio.sleep(60)
     with lab.no_error(expected="closing twice does nothing more", trap=trap):
         await a.close(), await a.close()
     for when in "that waits", "that comes later":
         with lab.raises(Closed, when=f"for a receive {when}", trap=trap):
-            await lab.within(SOON, fourth, what="a's receive ends", trap=trap)
-        fourth = asyncio.create_task(a.receive())
-    back = [("blue", None, 2), ("green", "ann", 2), ("red", None, 2)]
-    await expect_next(lab, "consumed-once", b, *back, who="b", in_order=False)
+            await lab.within(SOON, waiting, what="a's receive ends", trap=trap)
+        waiting = asyncio.create_task(a.receive())
+    await expect_next(lab, "consumed-once", b, *((body, None, 2) for body in bodies), who="b", in_order=False)
 
 
 @pytest.mark.parametrize("key", [None, "ann"])
