@@ -18,6 +18,7 @@ from dojo.stubs import stub_of
 _LIBRARIES = (
     *("pytest", "pytest-asyncio", "hypothesis", "redis", "fakeredis", "lupa", "time-machine"),
     *("fastapi", "starlette", "httpx", "httpx-ws", "celery", "kombu", "limits", "tenacity", "throttled-py"),
+    "broadcaster",
 )
 
 

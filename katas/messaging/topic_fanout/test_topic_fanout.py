@@ -129,7 +129,7 @@ async def test_a_receive_that_ends_loses_nothing(lab, end, later):
     """Rule 4. A `receive` that is cancelled or closed loses no message, and no other consumer sleeps because of it."""
     for news, waiting, victims in [(news, *case) for case in ENDS for news in ("send", "nack")]:
         lab.scenario(
-            f"{waiting} wait in receive; {later} turns of the loop after a {news}, {len(victims)} is/are {end}"
+            f"{waiting} wait in receive; a {news}, and {later} turns of the event loop later {len(victims)} {end}"
         )
         trap, queue = "lost-wakeup" if waiting > len(victims) else "lost-on-cancel", await filled("m")
         holder, *consumers = [queue.consumer() for _ in range(waiting + 1)]
@@ -261,7 +261,7 @@ async def test_whatever_happens(lab, steps):
 
 async def test_a_full_queue_lets_send_wait(lab):
     """Rule 9. A full queue lets `send` wait, but takes back what it gave out; a cancelled `send` has sent nothing."""
-    lab.scenario("capacity 2; k1 is held, k2 of the same key waits for it, and x waits; then y, z and w are sent")
+    lab.scenario("capacity 2; k1 is held, k2 behind it and x wait; z, y, w are sent; z is cancelled, k1 is given back")
     trap, queue = "capacity-miscounted", await filled("k1", key="k", capacity=2)
     consumer = queue.consumer()
     [held] = await take(lab, trap, consumer)
@@ -351,7 +351,7 @@ async def test_each_subscriber_gets_a_copy(lab):
 
 async def test_a_subscriber_gets_what_is_published_meanwhile(lab):
     """Rule 13. A subscriber gets what is published from `subscribe` to `unsubscribe`; a topic keeps nothing."""
-    lab.scenario("publish 1; mail subscribes; publish 2, 3; mail unsubscribes; publish 4; stock subscribes; publish 5")
+    lab.scenario("1 is published; mail subscribes; 2, 3; mail unsubscribes; 4; stock subscribes; 5")
     topic, other = Topic(), Topic()
     await topic.publish(1)
     mail, elsewhere = await topic.subscribe(), await other.subscribe()
@@ -369,7 +369,7 @@ async def test_a_subscriber_gets_what_is_published_meanwhile(lab):
 
 async def test_a_full_subscriber_stops_nobody(lab):
     """Rule 14. A full subscriber misses the copy, and that is counted; nobody else waits or misses anything."""
-    lab.scenario("stats, with a capacity of 2, subscribed between mail and stock; it holds 0 and receives nothing else")
+    lab.scenario("mail, stats and stock subscribe; stats has a capacity of 2, holds 0 and receives nothing else")
     topic, copies = Topic(), [(number, None, 1) for number in range(6)]
     mail, stats, stock = [await topic.subscribe(capacity=capacity) for capacity in (9, 2, 9)]
     busy = stats.consumer()
