@@ -163,6 +163,8 @@ async def test_what_is_given_back_is_delivered_again(lab, way, key):
         lab.expect("(body, key, attempt)", facts(lab, trap, taken)[2], ("a", key, attempt), trap=trap)
         await others.nack(taken[2])
         taken[2:3] = await take(lab, "consumed-once", others)
+    await others.nack(taken[2]), await others.nack(taken[0])
+    await expect_next(lab, "requeue-at-the-head", others, ("a", key, 13), ("b", None, 2))
 
 
 @pytest.mark.parametrize("bodies", [[], ["x", "y", "z"]])
@@ -279,8 +281,7 @@ async def test_a_full_queue_lets_send_wait(lab):
         sent.append(len(returned(*sending)))
         await consumer.ack(got[-1])
     await expect_next(lab, "sent-after-all", consumer)
-    bodies = sorted(body for body, _, _ in facts(lab, trap, got))
-    lab.expect("received in the end", bodies, ["k1", "k2", "w", "x", "y"], trap="refused-return")
+    lab.expect("received", sorted(d.body for d in got), ["k1", "k2", "w", "x", "y"], trap="refused-return")
     lab.expect("sent of y and w, after each receive", sent, [0, 1, 2, 2, 2], trap=trap)
 
 
@@ -292,9 +293,9 @@ async def test_capacity_is_checked(lab):
             Queue(capacity=capacity)
         with lab.raises(ValueError, when=f"for subscribe(capacity={capacity})", trap="unbounded"):
             await topic.subscribe(capacity=capacity)
-    for number in range(1001):
+    for number in range(1005):
         await topic.publish(number)
-    lab.expect("dropped, of 1001 copies", copies.dropped, 1, trap="capacity-miscounted")
+    lab.expect("dropped, of 1005 copies", copies.dropped, 5, trap="capacity-miscounted")
 
 
 @pytest.mark.parametrize("way", ["send", "publish"])

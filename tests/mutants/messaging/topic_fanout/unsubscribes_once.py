@@ -196,6 +196,8 @@ class Topic:
 
     async def unsubscribe(self, queue: Queue) -> None:
         """No more copies for `queue`; what is in it can still be received. No-op for a queue that gets none."""
+        if queue not in self._queues:
+            raise ValueError("not subscribed")
         del self._queues[queue]
 
     async def publish(self, body: Any, *, key: str | None = None) -> None:
