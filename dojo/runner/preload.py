@@ -38,7 +38,8 @@ _NEEDED = (
 # if it is missing here.
 _WELCOME = (
     *("lupa.lua51", "httpx_ws", "limits", "limits.aio", "tenacity", "throttled.asyncio"),
-    *("async_lru", "purgatory.domain.model", "httpx_sse", "sse_starlette", "dojo.lab.properties"),
+    *("async_lru", "purgatory.domain.model", "httpx_sse", "sse_starlette", "broadcaster._backends.memory"),
+    "dojo.lab.properties",
     *("celery.app.amqp", "celery.app.events", "celery.backends.base", "celery.events.receiver"),
     *("celery.loaders.app", "kombu.mixins", "kombu.simple", "dojo.lab.celery_driver"),
     *("pydantic.v1.main", "pydantic.v1.schema", "anyio._backends._asyncio", "anyio.streams.tls"),
