@@ -40,7 +40,7 @@ _PERMANENT = (
     redis.exceptions.AuthenticationError,  # these two are subclasses of redis-py's ConnectionError
     redis.exceptions.AuthorizationError,
 )
-_UNTOUCHED = (
+_NOT_DONE = (
     ConnectionRefusedError,
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -57,8 +57,14 @@ _UNKNOWN = (
     redis.exceptions.ConnectionError,
     redis.exceptions.TimeoutError,
 )
-_Kind = Literal["permanent", "untouched", "unknown"]
-_STATUSES: dict[int, _Kind] = {429: "untouched", 502: "unknown", 503: "unknown", 504: "unknown"}
+_Kind = Literal["permanent", "not done", "unknown"]
+_STATUSES: dict[int, _Kind] = {429: "not done", 502: "unknown", 503: "unknown", 504: "unknown"}
+
+
+@dataclass(frozen=True)
+class _Failure:
+    kind: _Kind
+    asked: float = 0.0  # seconds that the server wants to be left alone
 
 
 # stub: rule 1
@@ -80,40 +86,40 @@ async def call(fn: Callable[[str], Awaitable[T]], policy: Policy, *, idempotent:
         retry += 1
         try:
             answer = await fn(key)
-            if isinstance(answer, httpx.Response) and answer.status_code >= 400:
+            if isinstance(answer, httpx.Response) and answer.is_error:
                 answer.raise_for_status()
             return answer
         except Exception as error:
-            kind, asked = _judged(error)
-            if kind == "permanent" or (kind == "unknown" and not idempotent) or retry > policy.retries:
+            failure = _judged(error)
+            if not (failure.kind == "not done" or (failure.kind == "unknown" and idempotent)) or retry > policy.retries:
                 raise
-            pause = asked + policy.delay(retry)
+            pause = failure.asked + policy.delay(retry)
             if time.monotonic() + pause > end:
                 raise
         # Not in the handler: what is raised here (a cancellation) has nothing to do with the failure.
         await asyncio.sleep(pause)
 
 
-def _judged(error: BaseException) -> tuple[_Kind, float]:
-    """What kind of failure this is, and the seconds that the server has asked for.
+def _judged(error: BaseException) -> _Failure:
+    """What an exception says. The causes are asked in turn, because repositories wrap the errors of their drivers.
 
-    The causes are asked in turn, because repositories wrap the errors of their drivers. The context is not: an error
-    that merely happened while another one was handled is a new one.
+    The context is not: an error that merely happened while another one was handled is a new one.
     """
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, httpx.HTTPStatusError):
             response = cause.response
-            return _STATUSES.get(response.status_code, "permanent"), _asked(response.headers.get("Retry-After", ""))
+            kind = _STATUSES.get(response.status_code, "permanent")
+            return _Failure(kind, _asked(response.headers.get("Retry-After", "")))
         # In this order: both of the other lists have subclasses of what stands in the last one.
         if isinstance(cause, _PERMANENT):
-            return "permanent", 0.0
-        if isinstance(cause, _UNTOUCHED):
-            return "untouched", 0.0
+            return _Failure("permanent")
+        if isinstance(cause, _NOT_DONE):
+            return _Failure("not done")
         if isinstance(cause, _UNKNOWN):
-            return "unknown", 0.0
+            return _Failure("unknown")
         cause = cause.__cause__
-    return "permanent", 0.0
+    return _Failure("permanent")
 
 
 def _asked(value: str) -> float:

@@ -18,8 +18,6 @@ from retry_policy import Policy, call
 from dojo.lab import sweep
 from dojo.lab.properties import example, given, settings, st
 
-REQUEST = httpx.Request("POST", "https://payments.example/charges")
-
 
 class OrdersUnavailable(Exception):
     """What somebody's repository makes of its driver's errors."""
@@ -27,25 +25,23 @@ class OrdersUnavailable(Exception):
 
 def response(status, retry_after=None):
     """What a client of httpx returns."""
-    headers = {} if retry_after is None else {"Retry-After": retry_after}
-    return httpx.Response(status, headers=headers, request=REQUEST)
+    headers = None if retry_after is None else {"Retry-After": retry_after}
+    return httpx.Response(status, headers=headers, request=httpx.Request("POST", "https://payments.example/charges"))
 
 
-def failure(kind, retry_after=None):
+def failure(kind, retry_after=None, cause=None):
     """An exception of this class; for a status, what `raise_for_status()` raises."""
-    if type(kind) is not int:
-        return kind("as it happens")
-    return httpx.HTTPStatusError(f"{kind}", request=REQUEST, response=response(kind, retry_after))
-
-
-def caused(error, cause):
-    """What `raise error from cause` raises."""
+    if type(kind) is int:
+        answer = response(kind, retry_after)
+        error = httpx.HTTPStatusError(f"{kind}", request=answer.request, response=answer)
+    else:
+        error = kind("as it happens")
     error.__cause__ = cause
     return error
 
 
 def wrapped(cause):
-    return caused(OrdersUnavailable(), cause)
+    return failure(OrdersUnavailable, cause=cause)
 
 
 class Upstream:
@@ -74,12 +70,14 @@ class Upstream:
             raise answer
         return answer
 
-    async def see(self, *, asked, trap, gives="ok", shared=None, idempotent=True, **policy):
+    async def see(self, *, asked, trap, gives="ok", ends=None, shared=None, idempotent=True, **policy):
         """Make a call, idempotent by default; demand this very answer or exception, and attempts at these seconds."""
         self.began = self.lab.now
         policy = shared or Policy(**{"retries": 3, "delay": lambda retry: 1.0} | policy)
         outcome = await self.lab.attempt(call(self, policy, idempotent=idempotent))
         self.lab.expect("seconds at which attempts began", self.asked, asked, trap=trap)
+        if ends is not None:
+            self.lab.expect("seconds after which the call ended", round(self.lab.now - self.began, 2), ends, trap=trap)
         got = outcome.value if outcome.error is None else outcome.error
         self.lab.require(got is gives, expected=f"the call gives {gives!r}", got=repr(got), trap=trap)
 
@@ -102,27 +100,22 @@ async def test_the_caller_gets_the_first_success(lab):
 async def test_retries_are_not_attempts(lab, retries):
     """Rule 2. There are at most 1 + `retries` attempts."""
     lab.scenario(f"retries {retries}, a second between; the service fails always, or each time but the last")
-    failures, due = [failure(TimeoutError) for _ in range(9)], [float(n) for n in range(retries + 1)]
-    trap = "attempts-off-by-one"
-    await Upstream(lab, *failures).see(retries=retries, gives=failures[retries], asked=due, trap=trap)
-    await Upstream(lab, *failures[:retries]).see(retries=retries, asked=due, trap=trap)
+    errors, due = [failure(TimeoutError) for _ in range(9)], [float(n) for n in range(retries + 1)]
+    for script, gives in (errors, errors[retries]), (errors[:retries], "ok"):
+        await Upstream(lab, *script).see(retries=retries, gives=gives, asked=due, trap="attempts-off-by-one")
 
 
 async def test_pauses_are_those_of_the_policy(lab):
     """Rule 3. Before retry n the call waits `delay(n)` seconds, from the failure on; after the last one it does not."""
     lab.scenario("delays 0.5, 3, 0.25 s, then 600; each attempt takes 2 s and fails")
     failures, delays = [failure(httpx.ReadTimeout) for _ in range(4)], {1: 0.5, 2: 3, 3: 0.25}
-    upstream = Upstream(lab, *failures, seconds=2)
-    due = {"gives": failures[3], "asked": [0.0, 2.5, 7.5, 9.75]}
-    await upstream.see(delay=lambda n: delays.get(n, 600), **due, trap="wrong-pause")
-    lab.expect("when the call ends", round(lab.now, 2), 11.75, trap="sleeps-after-the-last")
-    bug = KeyError("permanent")
-    await Upstream(lab, bug).see(gives=bug, asked=[0.0], delay=lambda _: 600, trap="retries-bugs")
-    lab.expect("when a call ends that is not repeated", round(lab.now, 2), 11.75, trap="sleeps-after-the-last")
+    for ends, trap in (None, "wrong-pause"), (11.75, "sleeps-after-the-last"):
+        upstream, asked = Upstream(lab, *failures, seconds=2), [0.0, 2.5, 7.5, 9.75]
+        await upstream.see(delay=lambda n: delays.get(n, 600), gives=failures[3], asked=asked, ends=ends, trap=trap)
+    await Upstream(lab, bug := KeyError()).see(gives=bug, asked=[0.0], ends=0.0, trap="sleeps-after-the-last")
     lab.scenario("two calls at the same time, each with one failure and a pause of 10 s")
-    both, trap = [Upstream(lab, failure(ConnectionResetError)) for _ in range(2)], "blocks-the-loop"
-    await asyncio.gather(*(one.see(asked=[0.0, 10.0], delay=lambda _: 10, trap=trap) for one in both))
-    lab.expect("when both are done", round(lab.now, 2), 21.75, trap=trap)
+    both = [Upstream(lab, failure(ConnectionResetError)) for _ in range(2)]
+    await asyncio.gather(*(u.see(asked=[0.0, 10.0], delay=lambda _: 10, trap="blocks-the-loop") for u in both))
 
 
 NOT_MENDED = {
@@ -144,7 +137,7 @@ async def test_what_repeating_cannot_mend_is_raised_at_once(lab, kind):
         await Upstream(lab, error).see(gives=error, asked=[0.0], idempotent=False, trap=trap)
 
 
-UNTOUCHED = {
+NOT_DONE = {
     "builtin": [ConnectionRefusedError],
     "httpx": [httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout],
     "redis": [of_redis.BusyLoadingError, of_redis.MaxConnectionsError],
@@ -168,7 +161,7 @@ UNKNOWN = {
 @pytest.mark.parametrize("client", ["builtin", "httpx", "httpx, rarer", "redis"])
 async def test_transient_errors_of_each_client_are_repeated(lab, client):
     """Rule 5. Transient errors are repeated, and each client has its own: Python, httpx, redis-py."""
-    for kind in UNTOUCHED.get(client, []) + UNKNOWN[client]:
+    for kind in NOT_DONE.get(client, []) + UNKNOWN[client]:
         lab.scenario(f"fn raises {kind.__module__}.{kind.__name__} once; the call is idempotent")
         await Upstream(lab, failure(kind)).see(asked=[0.0, 1.0], trap="builtin-only")
 
@@ -177,11 +170,11 @@ async def test_a_wrapped_error_is_recognised_by_its_cause(lab):
     """Rule 6. An error of no listed kind is what its cause is (`raise … from`), or that one's cause, and so on."""
     for kind in (ConnectionResetError, httpx.ConnectError, of_redis.TimeoutError, 503):
         lab.scenario(f"OrdersUnavailable because of {kind}, then one with two more between")
-        near, far = wrapped(failure(kind)), wrapped(caused(KeyError("x"), wrapped(failure(kind))))
+        near, far = wrapped(failure(kind)), wrapped(failure(KeyError, cause=wrapped(failure(kind))))
         await Upstream(lab, near, far).see(asked=[0.0, 1.0, 2.0], trap="cause-unseen")
     for kind in (ValueError, 404, of_redis.AuthenticationError):
         lab.scenario(f"{kind} because of a ConnectionError, bare or wrapped")
-        for error in (caused(failure(kind), ConnectionError()), wrapped(caused(failure(kind), ConnectionError()))):
+        for error in (failure(kind, cause=ConnectionError()), wrapped(failure(kind, cause=ConnectionError()))):
             await Upstream(lab, error).see(gives=error, asked=[0.0], trap="cause-outranks-error")
     lab.scenario("a KeyError, raised while a ConnectionError was handled, bare or wrapped")
     (met := KeyError("a bug in the handler")).__context__ = ConnectionError()
@@ -189,18 +182,17 @@ async def test_a_wrapped_error_is_recognised_by_its_cause(lab):
         await Upstream(lab, error).see(gives=error, asked=[0.0], trap="context-followed")
 
 
-@pytest.mark.parametrize("status", [400, 401, 404, 409, 422, 428, 430, 500, 501, 505, 304, 429, 502, 503, 504])
-async def test_few_statuses_are_transient(lab, status):
+async def test_few_statuses_are_transient(lab):
     """Rule 7. Of the statuses 429, 502, 503 and 504 are repeated, and no other one."""
-    lab.scenario(f"HTTPStatusError {status}; the call is idempotent")
-    error, transient = failure(status), status in (429, 502, 503, 504)
-    due = {"gives": "ok", "asked": [0.0, 1.0]} if transient else {"gives": error, "asked": [0.0]}
-    await Upstream(lab, error).see(**due, trap="wrong-statuses")
+    for status in (400, 401, 404, 409, 422, 428, 430, 500, 501, 505, 304, 429, 502, 503, 504):
+        lab.scenario(f"HTTPStatusError {status}; the call is idempotent")
+        error, again = failure(status), status in (429, 502, 503, 504)
+        gives, asked = ("ok", [0.0, 1.0]) if again else (error, [0.0])
+        await Upstream(lab, error).see(gives=gives, asked=asked, trap="wrong-statuses")
 
 
 async def test_a_returned_error_response_is_no_success(lab):
     """Rule 8. A response from 400 on that `fn` returns counts as the HTTPStatusError of its `raise_for_status()`."""
-    lab.scenario("fn returns responses, and does not look at their status")
     bad, answer, trap = [response(503), response(429, "5")], response(201), "no-status-check"
     await Upstream(lab, *bad, answer).see(gives=answer, asked=[0.0, 1.0, 7.0], trap=trap)
     for status, attempts in (400, 1), (404, 1), (500, 1), (503, 3):
@@ -209,18 +201,15 @@ async def test_a_returned_error_response_is_no_success(lab):
         outcome = await lab.attempt(call(Upstream(lab, *bad), Policy(retries=2, delay=float), idempotent=True))
         got = outcome.error
         mine = type(got) is httpx.HTTPStatusError and got.response is bad[attempts - 1]
-        due = "the HTTPStatusError of the last response"
-        lab.require(mine, expected=due, got=repr(got or outcome.value), trap=trap)
+        lab.require(mine, expected="the last response's error", got=repr(got or outcome.value), trap=trap)
 
 
 async def test_retry_after_comes_on_top(lab):
     """Rule 9. The seconds of a Retry-After header are waited first, and the policy's delay after them."""
-    lab.scenario("Retry-After 7, 0, 120 (wrapped), none; no delay, and then delays of 0.5, 1, 1.5, 2 s")
-    errors = [failure(503, "7"), failure(429, "0"), wrapped(failure(429, "120")), failure(503)]
-    due, trap = [0.0, 7.0, 7.0, 127.0, 127.0], "retry-after-unheard"
-    await Upstream(lab, *errors).see(retries=4, delay=lambda retry: 0, asked=due, trap=trap)
-    due, trap = [0.0, 7.5, 8.5, 130.0, 132.0], "on-the-second"
-    await Upstream(lab, *errors).see(retries=4, delay=lambda retry: retry / 2, asked=due, trap=trap)
+    lab.scenario("Retry-After 7, 0, 120 (wrapped); no delay, and then delays of 0.5, 1, 1.5 s")
+    errors, trap = [failure(503, "7"), failure(429, "0"), wrapped(failure(429, "120"))], "retry-after-unheard"
+    await Upstream(lab, *errors).see(delay=lambda n: 0, asked=[0.0, 7.0, 7.0, 127.0], trap=trap)
+    await Upstream(lab, *errors).see(delay=lambda n: n / 2, asked=[0.0, 7.5, 8.5, 130.0], trap="on-the-second")
     await Upstream(lab, failure(502, "3"), failure(504, "30")).see(asked=[0.0, 4.0, 35.0], trap="retry-after-unheard")
 
 
@@ -238,14 +227,11 @@ async def test_retry_after_may_be_a_date(lab, zone):
         time.tzset()
 
 
-BROKEN = ["soon", "", "-5", "nan", "inf", "Wed, 32 Foo 2023 25:61:00 GMT", "Fri, 31 Dec 99999 23:59:59 GMT"]
-
-
-@pytest.mark.parametrize("value", BROKEN)
-async def test_a_broken_retry_after_is_as_none(lab, value):
+async def test_a_broken_retry_after_is_as_none(lab):
     """Rule 11. A Retry-After that is neither digits nor a date is as good as none."""
-    lab.scenario(f"429 with Retry-After: {value!r}; delay 1 s")
-    await Upstream(lab, failure(429, value)).see(deadline=600, asked=[0.0, 1.0], trap="header-trusted")
+    for value in ("soon", "", "-5", "nan", "inf", "Wed, 32 Foo 2023 25:61:00 GMT", "Fri, 31 Dec 99999 23:59:59 GMT"):
+        lab.scenario(f"429 with Retry-After: {value!r}; delay 1 s")
+        await Upstream(lab, failure(429, value)).see(deadline=600, asked=[0.0, 1.0], trap="header-trusted")
 
 
 @pytest.mark.parametrize(("deadline", "made"), [(7.1, 2), (6.9, 1), (13.1, 3), (12.9, 2), (0.5, 1), (None, 4)])
@@ -253,10 +239,8 @@ async def test_no_pause_beyond_the_deadline(lab, deadline, made):
     """Rule 12. If the pause would end after the deadline, the error is raised instead, at once."""
     lab.scenario(f"deadline {deadline} s; attempts take 2 s, pauses 5 s, then 4, 4; all fail")
     failures, due = [failure(httpx.ReadTimeout) for _ in range(4)], [0.0, 7.0, 13.0, 19.0][:made]
-    upstream, trap = Upstream(lab, *failures, seconds=2), "sleeps-past-deadline"
-    ends = {"gives": failures[made - 1], "asked": due}
-    await upstream.see(deadline=deadline, delay=lambda n: 5 if n == 1 else 4, **ends, trap=trap)
-    lab.expect("when the call ends", round(lab.now, 2), due[-1] + 2, trap=trap)
+    due = {"gives": failures[made - 1], "asked": due, "ends": due[-1] + 2, "trap": "sleeps-past-deadline"}
+    await Upstream(lab, *failures, seconds=2).see(deadline=deadline, delay=lambda n: 5 if n == 1 else 4, **due)
 
 
 @pytest.mark.parametrize("seconds", [3600, 10, 8])
@@ -265,27 +249,24 @@ async def test_the_deadline_outranks_retry_after(lab, seconds):
     lab.scenario(f"deadline 10 s, delay 1 s; 503 with a Retry-After of {seconds} s, as a number or as a date")
     for as_date in (False, True):
         header = formatdate(time.time() + seconds, usegmt=True) if as_date else str(seconds)
-        error, began = failure(503, header), lab.now
-        due = {"asked": [0.0, 9.0]} if seconds == 8 else {"asked": [0.0], "gives": error}
-        await Upstream(lab, error).see(deadline=10, **due, trap="sleeps-past-deadline")
-        lab.expect("how long it took", round(lab.now - began, 2), due["asked"][-1], trap="sleeps-past-deadline")
+        error, due = failure(503, header), [0.0, 9.0][: 1 + (seconds == 8)]
+        gives = error if len(due) == 1 else "ok"
+        await Upstream(lab, error).see(deadline=10, gives=gives, asked=due, ends=due[-1], trap="sleeps-past-deadline")
 
 
 async def test_an_attempt_is_never_cut_short(lab):
     """Rule 13. The deadline stops no attempt that runs: its answer is the answer, however late."""
     lab.scenario("deadline 10 s; the first attempt fails after 8 s, the second one succeeds after 8 s")
-    upstream = Upstream(lab, failure(httpx.ReadTimeout), seconds=8)
-    await upstream.see(deadline=10, asked=[0.0, 9.0], trap="attempt-cut")
+    await Upstream(lab, failure(TimeoutError), seconds=8).see(deadline=10, asked=[0.0, 9.0], trap="attempt-cut")
 
 
 @pytest.mark.parametrize("step", [3600, -3600])
 async def test_a_stepped_clock_moves_no_deadline(lab, step):
     """Rule 14. Deadline and pauses are measured by what passes, whatever the wall clock is set to."""
     lab.scenario(f"deadline 10 s, pauses of 4 s; the wall clock is stepped by {step:+} s at 2 s")
-    failures = [failure(ConnectionResetError) for _ in range(4)]
     asyncio.get_running_loop().call_later(2, lab.step_wall_clock, step)
-    due = {"gives": failures[2], "asked": [0.0, 4.0, 8.0]}
-    await Upstream(lab, *failures).see(deadline=10, delay=lambda _: 4, **due, trap="wall-clock")
+    errors, due, trap = [failure(TimeoutError) for _ in range(4)], [0.0, 4.0, 8.0], "wall-clock"
+    await Upstream(lab, *errors).see(deadline=10, delay=lambda _: 4, gives=errors[2], asked=due, trap=trap)
 
 
 @pytest.mark.parametrize("client", UNKNOWN)
@@ -306,22 +287,21 @@ async def test_nobody_pays_twice(lab):
     lab.require(made <= 1, expected="at most 1 charge for order-7", got=f"{made} charges", trap="blind-repeat")
 
 
-@pytest.mark.parametrize("client", UNTOUCHED)
+@pytest.mark.parametrize("client", NOT_DONE)
 async def test_what_was_not_begun_may_be_repeated(lab, client):
     """Rule 16. If it has certainly not been done, any call is repeated, idempotent or not."""
-    for kind in UNTOUCHED[client]:
+    for kind in NOT_DONE[client]:
         lab.scenario(f"{kind}, then as a cause; the call is not idempotent")
-        upstream = Upstream(lab, failure(kind), wrapped(failure(kind)))
-        await upstream.see(idempotent=False, asked=[0.0, 1.0, 2.0], trap="too-timid")
+        both = failure(kind), wrapped(failure(kind))
+        await Upstream(lab, *both).see(idempotent=False, asked=[0.0, 1.0, 2.0], trap="too-timid")
 
 
 @sweep(kinds=("lost-request", "lost-reply"))
 async def test_a_key_makes_a_charge_repeatable(lab):
     """Rule 17. With one key for all attempts, a charge that is repeated is made once."""
     gateway, policy = lab.gateway(), Policy(3, lambda retry: 1.0)
-    with lab.no_error(expected="an answer, whichever message is lost", trap="builtin-only"):
-        pay = call(lambda key: gateway.charge("order-7", 1999, idempotency_key=key), policy, idempotent=True)
-        (await lab.attempt(pay)).result()
+    pay = call(lambda key: gateway.charge("order-7", 1999, idempotency_key=key), policy, idempotent=True)
+    await lab.attempt(pay)
     lab.expect("charges for order-7", len(gateway.ledger), 1, trap="key-per-attempt")
 
 
@@ -333,9 +313,9 @@ async def test_each_call_has_a_key_of_its_own(lab):
         for idempotent in (True, False):
             upstream = Upstream(lab, failure(429))
             await lab.attempt(module.call(upstream, module.Policy(1, lambda _: 0.0), idempotent=idempotent))
-            first, second = lab.plain("the keys", upstream.keys, trap="key-malformed")
-            lab.expect("the key of the second attempt", second, first, trap="key-per-attempt")
-            keys.append(first)
+            first = lab.plain("the keys", upstream.keys, trap="key-malformed")[:1]
+            lab.expect("keys of the two attempts", upstream.keys, first * 2, trap="key-per-attempt")
+            keys += first
     ok = all(type(key) is str and 1 <= len(key) <= 255 and key.isascii() and key.isprintable() for key in keys)
     lab.require(ok, expected="keys of 1 to 255 printable ASCII characters", got=f"{keys}", trap="key-malformed")
     lab.require(len(set(keys)) == 4, expected="four calls, four keys", got=f"{keys}", trap="key-shared")
@@ -368,48 +348,44 @@ async def test_a_cancelled_call_ends_at_once(lab, seconds):
     lab.expect("seconds at which attempts began", upstream.asked, [0.0], trap=trap)
 
 
-Shutdown = type("Shutdown", (BaseException,), {})  # like KeyboardInterrupt, but the event loop leaves it to its task
-
-
-@pytest.mark.parametrize("kind", [Shutdown, asyncio.CancelledError])
+# GeneratorExit stands for KeyboardInterrupt and SystemExit, which would end the event loop too.
+@pytest.mark.parametrize("kind", [GeneratorExit, asyncio.CancelledError])
 async def test_what_is_no_exception_is_not_judged(lab, kind):
     """Rule 20. What `fn` raises that is no `Exception` leaves the call at once, whatever its cause is."""
-    upstream = Upstream(lab, caused(kind(), ConnectionError()))
+    upstream = Upstream(lab, failure(kind, cause=ConnectionError()))
     try:
-        got = await lab.attempt(call(upstream, Policy(3, lambda retry: 1.0), idempotent=True))
-        ended = type(got.error).__name__
-    except Shutdown:
-        ended = "Shutdown"
+        ended = type((await lab.attempt(call(upstream, Policy(3, float), idempotent=True))).error).__name__
+    except GeneratorExit:
+        ended = "GeneratorExit"
     lab.expect("what leaves the call", ended, kind.__name__, trap="cancel-swallowed")
     lab.expect("seconds at which attempts began", upstream.asked, [0.0], trap="cancel-swallowed")
 
 
-KINDS = {"untouched": lambda: failure(ConnectionRefusedError), "unknown": lambda: failure(TimeoutError)}
+KINDS = {"not done": lambda: failure(ConnectionRefusedError), "unknown": lambda: failure(TimeoutError)}
 KINDS |= {"429": lambda: failure(429, "2"), "returned": lambda: response(503, "1"), "bug": lambda: failure(ValueError)}
 SCRIPT = st.lists(st.tuples(st.sampled_from([*KINDS][:4] * 2 + ["bug"]), st.integers(0, 12)), max_size=6)
 
 
-@settings(max_examples=15)
+@settings(max_examples=12)
 @given(script=SCRIPT, retries=st.integers(0, 6), limit=st.none() | st.integers(1, 30), idempotent=st.booleans())
 @example(script=[("returned", 1)] * 4, retries=6, limit=None, idempotent=True)
-@example(script=[("untouched", 1), ("429", 2), ("unknown", 3)], retries=6, limit=None, idempotent=False)
+@example(script=[("not done", 1), ("429", 2), ("unknown", 3)], retries=6, limit=None, idempotent=False)
 async def test_each_failure_is_judged_by_itself(lab, script, retries, limit, idempotent):
     """Rule 21. Each failure is judged by itself, whatever came before: its kind, the retries and the time left."""
     lab.scenario("script: what comes, and how many quarters of a second the delay after it is")
     deadline = None if limit is None else limit / 4 + 0.1  # never just at a boundary
-    due, now, succeeds, trap = [0.0], 0.0, True, "state-between-failures"
+    due, now, trap = [0.0], 0.0, "state-between-failures"
     for n, (kind, quarters) in enumerate(script):
         now += quarters / 4 + {"429": 2, "returned": 1}.get(kind, 0)
         fatal = kind == "bug" or (kind in ("unknown", "returned") and not idempotent)
         if fatal or n >= retries or (deadline is not None and now > deadline):
-            succeeds = False
             break
         due.append(now)
     upstream = Upstream(lab, *(KINDS[kind]() for kind, _ in script))
     policy = Policy(retries=retries, delay=lambda n: dict(enumerate(script, 1))[n][1] / 4, deadline=deadline)
     got = await lab.attempt(call(upstream, policy, idempotent=idempotent))
     lab.expect("seconds at which attempts began", upstream.asked, due, trap=trap)
-    lab.expect("whether the call succeeds", got.error is None, succeeds, trap=trap)
+    lab.expect("whether the call succeeds", got.error is None, len(due) > len(script), trap=trap)
 
 
 async def test_calls_share_nothing(lab):

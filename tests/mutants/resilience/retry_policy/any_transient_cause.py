@@ -29,7 +29,7 @@ PERMANENT = (
     redis.exceptions.AuthenticationError,
     redis.exceptions.AuthorizationError,
 )
-UNTOUCHED = (
+NOT_DONE = (
     ConnectionRefusedError,
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -77,15 +77,15 @@ def judge(error):
         if isinstance(error, httpx.HTTPStatusError):
             kinds.append(of_status(error.response.status_code))
             asked = seconds(error.response.headers.get("Retry-After", ""))
-        elif not isinstance(error, PERMANENT) and isinstance(error, UNTOUCHED + UNKNOWN):
-            kinds.append("untouched" if isinstance(error, UNTOUCHED) else "unknown")
+        elif not isinstance(error, PERMANENT) and isinstance(error, NOT_DONE + UNKNOWN):
+            kinds.append("not done" if isinstance(error, NOT_DONE) else "unknown")
         error = error.__cause__
     return next((kind for kind in kinds if kind != "permanent"), "permanent"), asked
 
 
 def of_status(status):
     if status == 429:
-        return "untouched"
+        return "not done"
     return "unknown" if status in (502, 503, 504) else "permanent"
 
 

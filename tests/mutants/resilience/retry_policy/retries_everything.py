@@ -29,7 +29,7 @@ PERMANENT = (
     redis.exceptions.AuthenticationError,
     redis.exceptions.AuthorizationError,
 )
-UNTOUCHED = (
+NOT_DONE = (
     ConnectionRefusedError,
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -75,15 +75,15 @@ def judge(error):
     while error is not None:
         if isinstance(error, httpx.HTTPStatusError):
             return of_status(error.response.status_code), seconds(error.response.headers.get("Retry-After", ""))
-        if isinstance(error, UNTOUCHED):
-            return "untouched", 0
+        if isinstance(error, NOT_DONE):
+            return "not done", 0
         error = error.__cause__
     return "unknown", 0
 
 
 def of_status(status):
     if status == 429:
-        return "untouched"
+        return "not done"
     return "unknown" if status in (502, 503, 504) else "permanent"
 
 

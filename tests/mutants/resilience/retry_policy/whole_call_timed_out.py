@@ -29,7 +29,7 @@ PERMANENT = (
     redis.exceptions.AuthenticationError,
     redis.exceptions.AuthorizationError,
 )
-UNTOUCHED = (
+NOT_DONE = (
     ConnectionRefusedError,
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -82,8 +82,8 @@ def judge(error):
             return of_status(error.response.status_code), seconds(error.response.headers.get("Retry-After", ""))
         if isinstance(error, PERMANENT):
             return "permanent", 0
-        if isinstance(error, UNTOUCHED):
-            return "untouched", 0
+        if isinstance(error, NOT_DONE):
+            return "not done", 0
         if isinstance(error, UNKNOWN):
             return "unknown", 0
         error = error.__cause__
@@ -92,7 +92,7 @@ def judge(error):
 
 def of_status(status):
     if status == 429:
-        return "untouched"
+        return "not done"
     return "unknown" if status in (502, 503, 504) else "permanent"
 
 
