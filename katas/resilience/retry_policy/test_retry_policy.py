@@ -95,15 +95,15 @@ async def test_the_caller_gets_the_first_success(lab):
     for at_once in (False, True):
         lab.scenario(f"ConnectionError, raised by {'fn itself' if at_once else 'what fn returns'}")
         await Upstream(lab, first, at_once=at_once).see(asked=[0.0, 1.0], trap="failure-overlooked")
-    got = await lab.attempt(call(lambda key: asyncio.gather(asyncio.sleep(0, 7)), Policy(0, float)))
+    got = await lab.attempt(call(lambda _: asyncio.gather(asyncio.sleep(0, 7)), Policy(0, float)))
     lab.expect("what a future gives", got.value, [7], trap="coroutines-only")
 
 
-@pytest.mark.parametrize("retries", [0, 1, 2, 5])
+@pytest.mark.parametrize("retries", [0, 1, 2, 12])
 async def test_retries_are_not_attempts(lab, retries):
     """Rule 2. There are at most 1 + `retries` attempts."""
     lab.scenario(f"retries {retries}, a second between; the service fails always, or each time but the last")
-    errors, due = [failure(TimeoutError) for _ in range(9)], [float(n) for n in range(retries + 1)]
+    errors, due = [failure(TimeoutError) for _ in range(15)], [float(n) for n in range(retries + 1)]
     for script, gives in (errors, errors[retries]), (errors[:retries], "ok"):
         await Upstream(lab, *script).see(retries=retries, gives=gives, asked=due, trap="attempts-off-by-one")
 
@@ -172,9 +172,10 @@ async def test_transient_errors_of_each_client_are_repeated(lab, client):
 
 async def test_a_wrapped_error_is_recognised_by_its_cause(lab):
     """Rule 6. An error of no listed kind is what its cause is (`raise … from`), or that one's cause, and so on."""
-    for kind in (ConnectionResetError, httpx.ConnectError, of_redis.TimeoutError, 503):
-        lab.scenario(f"OrdersUnavailable because of {failure(kind)!r}, then one with two more between")
-        near, far = wrapped(failure(kind)), wrapped(failure(KeyError, cause=wrapped(failure(kind))))
+    for kind in (TimeoutError, httpx.ConnectError, of_redis.TimeoutError, 503):
+        error = failure(kind, cause=asyncio.CancelledError())  # as `asyncio.timeout` does it
+        lab.scenario(f"OrdersUnavailable because of {error!r}, then one with two more between")
+        near, far = wrapped(error), wrapped(failure(KeyError, cause=wrapped(error)))
         await Upstream(lab, near, far).see(asked=[0.0, 1.0, 2.0], trap="cause-unseen")
     for kind in (UnicodeError, 404, of_redis.AuthenticationError):
         lab.scenario(f"{failure(kind)!r} because of a ConnectionError, bare or wrapped")
@@ -210,10 +211,10 @@ async def test_a_returned_error_response_is_no_success(lab):
 
 async def test_retry_after_comes_on_top(lab):
     """Rule 9. The seconds of a Retry-After header are waited first, and the policy's delay after them."""
-    lab.scenario("Retry-After 7, 0, 120 (wrapped); no delay, and then delays of 0.5, 1, 1.5 s")
-    errors, trap = [failure(502, "7"), failure(429, "0"), wrapped(failure(503, "120"))], "retry-after-unheard"
-    await Upstream(lab, *errors).see(delay=lambda n: 0, asked=[0.0, 7.0, 7.0, 127.0], trap=trap)
-    await Upstream(lab, *errors).see(delay=lambda n: n / 2, asked=[0.0, 7.5, 8.5, 130.0], trap="on-the-second")
+    lab.scenario("Retry-After 7, 0, 86400 (wrapped); no delay, and then delays of 0.5, 1, 1.5 s")
+    errors, trap = [failure(502, "7"), failure(429, "0"), wrapped(failure(503, "86400"))], "retry-after-unheard"
+    await Upstream(lab, *errors).see(delay=lambda n: 0, asked=[0.0, 7.0, 7.0, 86407.0], trap=trap)
+    await Upstream(lab, *errors).see(delay=lambda n: n / 2, asked=[0.0, 7.5, 8.5, 86410.0], trap="on-the-second")
 
 
 @pytest.mark.parametrize("zone", ["UTC0", "XXX-9", "XXX5"])
@@ -238,13 +239,13 @@ async def test_a_broken_retry_after_is_as_none(lab):
         await Upstream(lab, failure(429, value)).see(deadline=600, asked=[0.0, 1.0], trap="header-trusted")
 
 
-@pytest.mark.parametrize(("deadline", "made"), [(7.1, 2), (6.9, 1), (13.1, 3), (12.9, 2), (0.5, 1), (None, 4)])
+@pytest.mark.parametrize(("deadline", "made"), [(7.6, 2), (7.4, 1), (13.6, 3), (13.4, 2), (0.5, 1), (None, 4)])
 async def test_no_pause_beyond_the_deadline(lab, deadline, made):
     """Rule 12. If the pause would end after the deadline, the error is raised instead, at once."""
-    lab.scenario(f"deadline {deadline} s; attempts take 2 s, pauses 5 s, then 4, 4; all fail")
-    failures, due = [failure(httpx.ReadTimeout) for _ in range(4)], [0.0, 7.0, 13.0, 19.0][:made]
+    lab.scenario(f"deadline {deadline} s; attempts take 2 s, pauses 5.5 s, then 4, 4; all fail")
+    failures, due = [failure(httpx.ReadTimeout) for _ in range(4)], [0.0, 7.5, 13.5, 19.5][:made]
     due = {"gives": failures[made - 1], "asked": due, "ends": due[-1] + 2, "trap": "sleeps-past-deadline"}
-    await Upstream(lab, *failures, seconds=2).see(deadline=deadline, delay=lambda n: 5 if n == 1 else 4, **due)
+    await Upstream(lab, *failures, seconds=2).see(deadline=deadline, delay=lambda n: 5.5 if n == 1 else 4, **due)
 
 
 @pytest.mark.parametrize("seconds", [3600, 10, 8])
@@ -287,8 +288,7 @@ async def test_nobody_pays_twice(lab):
     """Rule 15. A charge that has no key is not made twice when its reply is lost: by default no call is idempotent."""
     gateway = lab.gateway()
     await lab.attempt(call(lambda key: gateway.charge("order-7", 1999), Policy(3, lambda retry: 1.0)))
-    made = len(gateway.ledger)
-    lab.require(made <= 1, expected="at most 1 charge for order-7", got=f"{made} charges", trap="blind-repeat")
+    lab.require(len(gateway.ledger) <= 1, expected="at most 1 charge", got="2 charges", trap="blind-repeat")
 
 
 @pytest.mark.parametrize("client", NOT_DONE)
@@ -311,14 +311,14 @@ async def test_a_key_makes_a_charge_repeatable(lab):
 
 async def test_each_call_has_a_key_of_its_own(lab):
     """Rule 17. All attempts of a call get one key; no other call gets it, in this process or in another."""
-    lab.scenario("two processes, each with two calls at the same instant, one of them idempotent; two attempts each")
-    upstream, keys = Upstream(lab, *[failure(429), "ok"] * 4), []
+    lab.scenario("two processes, each with two calls at the same instant, one of them idempotent; three attempts each")
+    upstream, keys = Upstream(lab, *[failure(429), failure(429), "ok"] * 4), []
     for module in (lab.process(), lab.process()):
-        policy = module.Policy(1, lambda _: 0.0)
+        policy = module.Policy(2, lambda _: 0.0)
         for idempotent in (True, False):
             await lab.attempt(module.call(upstream, policy, idempotent=idempotent))
             keys += lab.plain("the keys", upstream.keys[-1:], trap="key-malformed")
-            lab.expect("keys of the two attempts", upstream.keys[-2:], keys[-1:] * 2, trap="key-per-attempt")
+            lab.expect("keys of the three attempts", upstream.keys[-3:], keys[-1:] * 3, trap="key-per-attempt")
     ok = all(type(key) is str and 1 <= len(key) <= 255 and key.isascii() and key.isprintable() for key in keys)
     lab.require(ok, expected="keys of 1 to 255 printable ASCII characters", got=f"{keys}", trap="key-malformed")
     lab.require(len(set(keys)) == 4, expected="four calls, four keys", got=f"{keys}", trap="key-shared")
@@ -361,14 +361,14 @@ async def test_what_is_no_exception_is_not_judged(lab, kind):
     lab.expect("seconds at which attempts began", upstream.asked, [0.0], trap="cancel-swallowed")
 
 
-KINDS = {"not done": lambda: failure(ConnectionRefusedError), "unknown": lambda: failure(TimeoutError)}
-KINDS |= {"429": lambda: failure(429, "2"), "returned": lambda: response(503, "1"), "bug": lambda: failure(ValueError)}
-SCRIPT = st.lists(st.tuples(st.sampled_from([*KINDS][:4] * 2 + ["bug"]), st.integers(0, 12)), max_size=6)
+KINDS = {"bug": lambda: failure(ValueError), "429": lambda: response(429, "2"), "503": lambda: response(503, "1")}
+KINDS |= {"not done": lambda: failure(httpx.ConnectError), "unknown": lambda: failure(TimeoutError)}
+SCRIPT = st.lists(st.tuples(st.sampled_from([*KINDS][1:] * 2 + ["bug"]), st.integers(0, 12)), max_size=6)
 
 
 @settings(max_examples=12)
 @given(script=SCRIPT, retries=st.integers(0, 6), limit=st.none() | st.integers(1, 30), idempotent=st.booleans())
-@example(script=[("unknown", 0), ("returned", 1)], retries=6, limit=30, idempotent=True)
+@example(script=[("unknown", 0), ("503", 1)], retries=6, limit=30, idempotent=True)
 @example(script=[("not done", 1), ("429", 2), ("unknown", 3)], retries=6, limit=None, idempotent=False)
 async def test_each_failure_is_judged_by_itself(lab, script, retries, limit, idempotent):
     """Rule 21. Each failure is judged by itself, whatever came before: its kind, the retries and the time left."""
@@ -376,8 +376,8 @@ async def test_each_failure_is_judged_by_itself(lab, script, retries, limit, ide
     deadline = None if limit is None else limit / 4 + 0.1  # never just at a boundary
     due, now, trap = [0.0], 0.0, "state-between-failures"
     for n, (kind, quarters) in enumerate(script):
-        now += quarters / 4 + {"429": 2, "returned": 1}.get(kind, 0)
-        fatal = kind == "bug" or (kind in ("unknown", "returned") and not idempotent)
+        now += quarters / 4 + {"429": 2, "503": 1}.get(kind, 0)
+        fatal = kind == "bug" or (kind in ("unknown", "503") and not idempotent)
         if fatal or n >= retries or (deadline is not None and now > deadline):
             break
         due.append(now)
