@@ -1,4 +1,4 @@
-"""Asks for the delay once to compare and once to sleep: a delay that is drawn, or comes from an iterator, is another one then.
+"""Asks for the delay once to compare and once to sleep: a delay that is drawn is another one then.
 
 Trap: wrong-pause
 Rule: 3

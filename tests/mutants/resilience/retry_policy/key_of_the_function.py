@@ -1,4 +1,4 @@
-"""Derives the key from what is called: the same function is another order the next time.
+"""The name of the function as a key: the next order, by the same function, counts as this one.
 
 Trap: key-shared
 Rule: 17
@@ -49,7 +49,7 @@ UNKNOWN = (
 
 async def call(fn, policy, *, idempotent=False):
     began = time.monotonic()
-    key = f"{fn!r:.200}"
+    key = getattr(fn, "__qualname__", "call")
     retry = 1
     while True:
         try:
