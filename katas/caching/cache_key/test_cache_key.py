@@ -111,7 +111,7 @@ def test_a_call_that_cannot_be_is_refused(lab):
     """Rule 3. A call that does not fit the signature is a `TypeError`, as if the function were called."""
     lab.scenario("def price(item, currency='eur', *, vat=True), and a method def balance(self, day='today')")
     for text in ("price()", "price(currency='eur')", "price('tea', 'eur', True)", "price('tea', item='tea')",
-                 "price('tea', colour='red')", "Account(7).balance('today', 'now')", "labelled(name='a')"):  # fmt: skip
+                 "price('tea', colour='red')", "Account(7).balance('today', 'now')"):  # fmt: skip
         with lab.raises(TypeError, when=f"for {text}", trap="misfit-accepted"):
             key_of(lab, text)
 
