@@ -10,7 +10,7 @@ from leaderboard import Leaderboard
 from dojo.lab import explore, sweep
 from dojo.lab.properties import example, given, settings, st
 
-MICROSECOND, DAY = 0.000_001, 86_400
+DAY = 86_400
 FIELDS = "player score position rank dense_rank"
 ERRORS = [redis.ConnectionError("refused"), redis.TimeoutError("timed out"), redis.ResponseError("READONLY replica")]
 EXACT = [1e300, 9007199254740991.0, 9007199254740990.0, 1700000000.25, 0.30000000000000004, 0.3, 5e-324, 0.0, -5e-324]
@@ -23,7 +23,7 @@ STORY = [("bob", 1), ("ann", 1), ("Cy", 2), ("dan", 0), ("bob", 1), ("eve", -1),
 # Who starts with what, what two servers submit at once, and the trap if both of them are not to be found afterwards.
 RACES = (
     ("ann: 10", "ann: 20", "ann: 30", "check-then-act"),
-    ("zed: 1", "ann: 20", "ann: 30", "check-then-act"),
+    ("zed: 1", "ann: 20", "ann: 20", "check-then-act"),
     ("zed: 1", "ann: 20", "bob: 20", "check-then-act"),
     ("ann: 10, bob: 10, cyd: 5", "ann: 30", "bob: 20", "stale-level"),
     ("ann: 10, bob: 5, cyd: 1", "ann: 30", "bob: 10", "stale-level"),
@@ -89,16 +89,16 @@ async def test_the_highest_score_is_first(lab):
 
 async def test_only_the_best_counts(lab):
     """Rule 2. `submit` keeps a player's best score and returns whether it was a new one."""
-    lab.scenario("bob 40; ann 10, 30, 20, 30, 31, -5; cyd 0, 0, -1")
+    lab.scenario("bob 40; ann 9, 30, 20, 30, 31, -5; cyd 0, 0, -1")
     board, due = season(lab), [("bob", 40.0), ("ann", 31.0), ("cyd", 0.0)]
     await board.submit("bob", 40)
-    told = await submitted(board, "ann: 10, ann: 30, ann: 20, ann: 30, ann: 31, ann: -5, cyd: 0, cyd: 0, cyd: -1")
+    told = await submitted(board, "ann: 9, ann: 30, ann: 20, ann: 30, ann: 31, ann: -5, cyd: 0, cyd: 0, cyd: -1")
     expect_page(lab, "the board", await board.top(9), due, "player score", trap="best-overwritten")
     due = [True, True, False, False, True, False, True, False, False]
     lab.expect("the answers", told, due, trap="wrong-answer")
 
 
-@pytest.mark.parametrize("gap", [0, MICROSECOND, 1.5, 4000 * DAY, -1.5, -4000 * DAY])
+@pytest.mark.parametrize("gap", [0, 1.5, 4000 * DAY, -1.5])
 async def test_who_was_there_first_is_ahead(lab, gap):
     """Rule 3. Of equal scores the one submitted first is ahead, at one instant or years apart, whatever clocks say."""
     lab.scenario(f"mia, zoe, ann, Zoe and bob reach 70, by the clock {gap} s apart; zoe reaches it again")
@@ -146,7 +146,7 @@ async def test_a_level_that_nobody_holds_is_gone(lab):
         expect_page(lab, f"the board after {scores}", await board.top(9), due, "dense_rank", trap="stale-level")
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @example(history=STORY, count=2, offset=1, radius=1)
 @given(history=SUBMITS, count=st.integers(0, 6), offset=st.integers(0, 6), radius=st.integers(0, 5))
 async def test_any_history(lab, history, count, offset, radius):
@@ -189,7 +189,7 @@ async def test_around_ends_where_the_board_ends(lab):
         expect_page(lab, f"around({player!r}, {radius})", page, due, "player position", trap="wrapped-window")
 
 
-@pytest.mark.parametrize("count", [1, 3, 7, 50])
+@pytest.mark.parametrize("count", [1, 4])
 async def test_pages_make_up_the_board(lab, count):
     """Rule 7. Pages laid together are the board, every player once; behind its end and with count 0 they are empty."""
     lab.scenario(f"ten players with 5 points and one with 9, pages of {count}")
@@ -310,9 +310,9 @@ async def test_racing_submissions(lab, start, one, other, trap):
 @pytest.mark.parametrize("what", ["top", "around", "rank"])
 async def test_a_page_shows_one_board(lab, what):
     """Rule 13. A page shows the board as it was at one instant, whoever submits meanwhile."""
-    lab.scenario(f"ann 50, bob 40, cyd 30, dan 20; A reads ({what}), B submits cyd 60, then dan 45")
+    lab.scenario(f"ann 50, bob 40, cyd 30, dan 20; A reads ({what}), B submits cyd 60")
     a, b = servers(lab, 2)
-    start, calls = [("ann", 50), ("bob", 40), ("cyd", 30), ("dan", 20)], [("cyd", 60), ("dan", 45)]
+    start, call = [("ann", 50), ("bob", 40), ("cyd", 30), ("dan", 20)], ("cyd", 60)
     await submitted(a, start)
 
     async def read():
@@ -320,9 +320,9 @@ async def test_a_page_shows_one_board(lab, what):
             return [await a.rank("cyd")]
         return await (a.top(3) if what == "top" else a.around("cyd", 1))
 
-    page, _ = await lab.race(read(), submitted(b, calls), names=("server A", "server B"))
+    page, _ = await lab.race(read(), b.submit(*call), names=("server A", "server B"))
     got, dues, radius = lines(lab, page, trap="torn-read"), [], int(what == "around")
-    for board in (ranked(start + calls[:done]) for done in range(3)):
+    for board in ranked(start), ranked([*start, call]):
         at = [player for player, *_ in board].index("cyd")
         dues.append(board[:3] if what == "top" else board[max(0, at - radius) : at + radius + 1])
     expected = "one of the boards that there were, such as " + brief(dues[0])
@@ -337,12 +337,13 @@ async def test_a_submission_is_whole_or_not_at_all(lab):
     history, trap = [("ann", 10), ("bob", 10), ("cyd", 5)], "half-a-submission"
     await submitted(b, history)
     await lab.attempt(a.submit("ann", 20), name="server A")
-    applied = lines(lab, [await b.rank("ann")], "score", trap=trap) == [20.0]
-    due = ranked([*history, ("ann", 20)] if applied else history)
-    expect_page(lab, "the board", await b.top(9), due, trap=trap)
-    told = await submitted(b, "dan: 20, ann: 20")
-    history += [("ann", 20), ("dan", 20)] if applied else [("dan", 20), ("ann", 20)]
-    expect_page(lab, "the board, after dan and the repetition", await b.top(9), ranked(history), trap=trap)
+    with lab.no_error(expected="the board is whole", trap=trap):
+        applied = lines(lab, [await b.rank("ann")], "score", trap=trap) == [20.0]
+        due = ranked([*history, ("ann", 20)] if applied else history)
+        expect_page(lab, "the board", await b.top(9), due, trap=trap)
+        told = await submitted(b, "dan: 20, ann: 20")
+        history += [("ann", 20), ("dan", 20)] if applied else [("dan", 20), ("ann", 20)]
+        expect_page(lab, "the board, after dan and the repetition", await b.top(9), ranked(history), trap=trap)
     lab.expect("the answers to dan and to the repetition", told, [True, not applied], trap=trap)
 
 
@@ -389,11 +390,11 @@ async def test_a_call_costs_little(lab):
 
 async def test_a_board_grows_with_its_players(lab):
     """Rule 17. What is stored grows with the players, not with their submissions."""
-    lab.scenario("two players, each with a thousand points; then each rises twenty times, and fails twenty times")
+    lab.scenario("two players, each with a thousand points; then each rises twelve times, and fails twelve times")
     board, players = season(lab), ["ann", "bob"]
     await submitted(board, [(player, 1000) for player in players])
     first = sum(map(lab.server.memory, lab.server.keys()))
-    for at in range(20):
+    for at in range(12):
         await submitted(board, [(player, 1001 + at) for player in players] + [(player, at) for player in players])
     stored = sum(map(lab.server.memory, lab.server.keys()))
     due = f"at most {2 * first + 10} elements"
