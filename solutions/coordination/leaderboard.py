@@ -7,6 +7,7 @@ Sources: Redis documentation, "Sorted sets" and the commands `ZADD`, `ZRANGE` an
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,10 +31,9 @@ if member then
   end
 end
 member = string.format('%016.0f', 2 ^ 53 - redis.call('INCR', KEYS[4])) .. player
-redis.call('ZADD', KEYS[1], score, member)
 redis.call('ZADD', KEYS[2], score, score)
 redis.call('HSET', KEYS[3], player, member)
-return 1
+return redis.call('ZADD', KEYS[1], score, member)
 """
 
 # The entries from index ARGV[1] to ARGV[2], counted from 0, or from the place of the player ARGV[3] if there is one.
@@ -123,8 +123,9 @@ class Leaderboard:
             TypeError: `player` is no str.
         """
         _check_player(player)
-        entries = await self._entries(0, 0, player)
-        return entries[0] if entries else None
+        entries: Sequence[Entry | None] = await self._entries(0, 0, player)
+        [entry] = entries or [None]
+        return entry
 
     async def around(self, player: str, radius: int) -> list[Entry]:
         """The player's entry with up to `radius` entries before and behind it, in order; [] without the player.
