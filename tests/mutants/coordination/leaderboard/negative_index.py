@@ -2,7 +2,6 @@
 
 Trap: wrapped-window
 Rule: 6
-Published: in tutorials on the players around one: `zrevrange(key, rank - n, rank + n)`
 """
 
 import math

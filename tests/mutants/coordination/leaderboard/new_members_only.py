@@ -2,7 +2,6 @@
 
 Trap: wrong-answer
 Rule: 2
-Published: in tutorials that return what `zadd` returned
 """
 
 import math

@@ -2,7 +2,6 @@
 
 Trap: query-per-entry
 Rule: 16
-Published: in tutorials that call `zrevrank` for each player of the page
 """
 
 import math

@@ -2,7 +2,7 @@
 
 Trap: torn-read
 Rule: 13
-Published: in tutorials on the players around one
+Published: in Redis' guide to leaderboards with redis-py: the window is computed from a rank that was read before
 """
 
 import math

@@ -2,7 +2,7 @@
 
 Trap: mixed-ranks
 Rule: 4
-Published: in tutorials that number the lines with `enumerate(…, 1)`
+Published: in the web application klicker-uzh, until its pull request 5170
 """
 
 import math

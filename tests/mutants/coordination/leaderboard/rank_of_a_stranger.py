@@ -2,7 +2,6 @@
 
 Trap: absent-player
 Rule: 5
-Published: in tutorials that add 1 to what `zrevrank` returned
 """
 
 import math

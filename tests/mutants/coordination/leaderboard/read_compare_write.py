@@ -2,7 +2,6 @@
 
 Trap: check-then-act
 Rule: 12
-Published: in tutorials on leaderboards with Redis
 """
 
 import math

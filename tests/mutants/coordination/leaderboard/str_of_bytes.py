@@ -2,7 +2,6 @@
 
 Trap: mangled-name
 Rule: 10
-Published: in tutorials on redis-py without `decode_responses`
 """
 
 import math

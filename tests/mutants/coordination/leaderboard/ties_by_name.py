@@ -2,7 +2,7 @@
 
 Trap: arbitrary-tie
 Rule: 3
-Published: in tutorials on leaderboards with Redis, and the Python library `leaderboard`
+Published: in tutorials on leaderboards with Redis, and as the default of agoragames' `leaderboard`
 """
 
 import math

@@ -2,7 +2,7 @@
 
 Trap: inexact-score
 Rule: 8
-Published: in tutorials on ties: `score + 1 - timestamp / 10**10`
+Published: as advice on Redis' own tracker, issue 3141
 """
 
 import math

@@ -2,7 +2,7 @@
 
 Trap: torn-pages
 Rule: 7
-Published: in tutorials that trim the board with `zremrangebyrank`
+Published: in Redis' guide to leaderboards with redis-py, as a feature
 """
 
 import math

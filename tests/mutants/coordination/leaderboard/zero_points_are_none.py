@@ -2,7 +2,7 @@
 
 Trap: zero-is-nothing
 Rule: 5
-Published: the Ruby library `leaderboard`, as issue 53
+Published: in the Ruby library `leaderboard`, issue 53
 """
 
 import math
