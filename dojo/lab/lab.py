@@ -90,6 +90,11 @@ class Lab:
         """How many steps all callers have taken so far: what a server is asked, for rules about its load."""
         return self.world.steps
 
+    @property
+    def received(self) -> int:
+        """How many bytes of data all replies have carried so far: whether a page needs the whole board."""
+        return self.world.trace.received
+
     def step_wall_clock(self, seconds: float) -> None:
         """Step the wall clock, as NTP does; monotonic time and the server's expiry do not notice on a real host.
 
@@ -350,9 +355,7 @@ class Lab:
         expected = f"{error.__name__} {when}"
         try:
             yield
-        except NotImplementedError:
-            raise
-        except Failure:
+        except (NotImplementedError, Failure):
             raise
         except Exception as other:
             if is_a(other, error):

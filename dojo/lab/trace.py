@@ -63,6 +63,21 @@ class Trace:
     def note(self, actor: Actor, time: float, text: str) -> None:
         self.entries.append(Step(actor, -1, text, None, lambda: None, time))
 
+    @property
+    def received(self) -> int:
+        """How many bytes of data the replies so far have carried; a number counts as its digits."""
+        return sum(_size(step.reply) for step in self.entries if step.reply is not NO_REPLY)
+
+
+def _size(reply: Any) -> int:
+    if isinstance(reply, Mapping):
+        return sum(_size(key) + _size(value) for key, value in reply.items())
+    if isinstance(reply, (list, tuple, set, frozenset)):
+        return sum(map(_size, reply))
+    if reply is None:
+        return 0
+    return len(reply) if isinstance(reply, (bytes, str)) else len(str(reply))
+
 
 MAIN = "M"
 """The test itself."""

@@ -364,6 +364,7 @@ SCRIPTS: dict[str, str] = {
         ZADD z inf top -inf bottom
         ZRANGE z 0 -1 WITHSCORES
         ZRANGE z 0 1 REV
+        ZRANGE z 0 1 REV WITHSCORES
         ZREVRANGE z 0 1 WITHSCORES
         ZRANGE z (1 3 BYSCORE
         ZRANGE z -inf +inf BYSCORE LIMIT 1 2
@@ -372,6 +373,8 @@ SCRIPTS: dict[str, str] = {
         ZRANGEBYSCORE z (1 (10
         ZREVRANGEBYSCORE z 10 1 WITHSCORES LIMIT 0 2
         ZCOUNT z (1 3
+        ZCOUNT z (1 +inf
+        ZCOUNT z 1 1
         ZCARD z
         ZSCORE z a
         ZSCORE z missing

@@ -129,3 +129,17 @@ def test_round_trips_count_every_step_of_every_caller(green):
         assert lab.round_trips == 3
 
     green(asks)
+
+
+def test_received_counts_the_data_of_every_reply(green):
+    async def asks(lab):
+        redis = lab.redis()
+        assert lab.received == 0
+        await redis.hset("h", mapping={"field": "12345", "other": "678"})
+        assert lab.received == 1  # the number 2
+        await redis.hgetall("h")
+        assert lab.received == 1 + len("field12345other678")
+        await redis.get("nothing")
+        assert lab.received == 1 + len("field12345other678")
+
+    green(asks)
