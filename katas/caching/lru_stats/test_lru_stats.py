@@ -27,7 +27,7 @@ class Shop:
         """What a method gives; "wait" moves the clock. Each call is a line of the timeline."""
         if name == "wait":
             self.now += args[0]
-            return args[0] and self.lab.note(f"** the clock moves by {args[0]:g} s **")
+            return self.lab.note(f"** the clock moves by {args[0]:g} s **")
         got = getattr(self.cache, name)(*args)
         self.lab.note(f"{name} {', '.join(map(repr, args))} → {got!r:.60}")
         return got
@@ -79,7 +79,7 @@ def test_get_gives_what_was_put(lab):
                 cache.put(key, value)
                 got = [cache.get(key, "default"), cache.peek(key, "default")]
             trap = "another-value" if value is not None else "none-is-a-miss"
-            due = f"the {type(value).__name__} that was put"
+            due = f"the very {type(value).__name__} that was put, from get and peek"
             lab.require(all(one is value for one in got), expected=due, got=f"{got!r:.60}", trap=trap)
     cache.put(True, "yes")
     lab.expect("get(1.0) after put(True, 'yes')", cache.get(1.0), "yes", trap="another-value")
@@ -181,8 +181,7 @@ def test_only_the_clock_tells_the_time(lab, start):
     lab.scenario(f"the clock begins at {start} and stands still while a week passes, then moves")
     shop = Shop(lab, 9, start=start)
     shop.do("put a")
-    time.sleep(7 * 86_400)
-    lab.step_wall_clock(-86_400)
+    time.sleep(7 * 86_400), lab.step_wall_clock(-86_400)
     shop.see("get a", trap="another-clock")
     for script, left in ("wait 30, put b", "ab"), ("wait 30, put c", "bc"), ("wait 30, put d", "cd"):
         shop.see(script, left=left, trap="zero-means-none")
@@ -193,8 +192,7 @@ def test_without_a_clock_time_is_monotonic(lab):
     cache, lasting = LRU(2, ttl=TTL), LRU(2)
     cache.put("a", "x"), lasting.put("a", "x")
     for step, wait, due in (3600, TTL - 0.01, "x"), (-7200, 0.02, None):
-        lab.step_wall_clock(step)
-        time.sleep(wait)
+        lab.step_wall_clock(step), time.sleep(wait)
         lab.expect(f"get after {wait} more seconds", cache.get("a"), due, trap="another-clock")
     time.sleep(1e9)
     lab.expect("get without ttl, after 30 years", lasting.get("a"), "x", trap="wrong-lifetime")
@@ -285,7 +283,7 @@ def test_work_does_not_grow(lab):
     small, large = (measure(lines_run, size, 2 * size) for size in (20, 200))
     for call, costs in large.items():
         few, many = round(mean(small[call])), round(mean(costs))
-        due, got = f"about {few} lines of Python for {call} with 200 entries, as with 20", f"{many} lines"
+        due, got = f"about {few} lines of Python for {call} with 200 entries, the same as with 20", f"{many} lines"
         lab.require(many <= 2 * few + 20, expected=due, got=got, trap="work-grows")
 
 
@@ -393,6 +391,7 @@ CALLS = st.tuples(st.sampled_from(["wait", "wait", "put", "put", "get", "peek", 
 def test_any_sequence_of_calls(lab, capacity, calls):
     """Rule 21. After any sequence of calls, all answers and numbers are those of a list searched from end to end."""
     shop, trap = Shop(lab, capacity), "unlike-the-model"
+    calls = [call for call in calls if call != ("wait", 0)]
     calls = [(call, n * 10 ** (call == "wait"), *[k] * (call == "put")) for k, (call, n) in enumerate(calls)]
     gives, numbers = searched(capacity, calls)
     for call, due in zip(calls, gives, strict=True):

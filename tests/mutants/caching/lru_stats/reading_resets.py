@@ -84,8 +84,7 @@ class LRU:
     def stats(self):
         self.expire()
         given = Stats(self.hits, self.misses, self.insertions, self.evictions, self.expirations)
-        if self.expirations:
-            self.hits = self.misses = self.insertions = self.evictions = self.expirations = 0
+        self.hits = self.misses = self.insertions = self.evictions = self.expirations = 0
         return given
 
     def expire(self):
