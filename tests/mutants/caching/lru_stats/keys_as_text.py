@@ -1,6 +1,6 @@
 """Keys are turned into text, so `1` and `"1"` are one entry.
 
-Trap: none-is-a-miss
+Trap: another-value
 Rule: 1
 """
 
