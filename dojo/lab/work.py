@@ -13,6 +13,11 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from dojo.lab.errors import NeverFinishes
+
+ENDLESS = 1_000_000
+"""Lines after which a call is ended: whoever traces looks like a debugger, and the watchdog leaves those alone."""
+
 
 class Key:
     """A key for dicts whose hash and ``==`` are lines of Python. Two of the same `n` are equal."""
@@ -53,12 +58,19 @@ class Moment(float):
 
 
 def lines_run(call: Callable[..., object], *args: Any) -> int:
-    """How many lines of Python `call(*args)` runs, in any file; entering and leaving a function count as well."""
+    """How many lines of Python `call(*args)` runs, in any file; entering and leaving a function count as well.
+
+    Raises NeverFinishes if that is more than `ENDLESS`.
+    """
     count = 0
 
     def trace(frame: FrameType, event: str, arg: Any) -> Any:
         nonlocal count
         count += 1
+        if count > ENDLESS:
+            raise NeverFinishes(
+                f"never finishes: after {ENDLESS:,} lines of Python it is still in {frame.f_code.co_name}"
+            )
         return trace
 
     before = sys.gettrace()

@@ -8,6 +8,7 @@ import tracemalloc
 
 import pytest
 
+from dojo.lab.errors import NeverFinishes
 from dojo.lab.work import Key, Moment, bytes_taken, lines_run, memory_traced
 
 SIZE = 1000
@@ -58,12 +59,23 @@ def test_what_is_held_is_told() -> None:
 
 
 def test_tracing_ends() -> None:
+    before = sys.gettrace(), tracemalloc.is_tracing()
     with pytest.raises(ZeroDivisionError):
         lines_run(lambda: 1 // 0)
-    assert sys.gettrace() is None
     with pytest.raises(ZeroDivisionError), memory_traced():
         bytes_taken(lambda: 1 // 0)
-    assert not tracemalloc.is_tracing()
+    assert (sys.gettrace(), tracemalloc.is_tracing()) == before
+
+
+def endless() -> None:
+    while True:
+        pass
+
+
+def test_an_endless_loop_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dojo.lab.work.ENDLESS", 10_000)
+    with pytest.raises(NeverFinishes, match="10,000 lines of Python it is still in endless"):
+        lines_run(endless)
 
 
 def test_keys_and_moments_are_what_they_stand_for() -> None:
