@@ -18,7 +18,7 @@ from dojo.stubs import stub_of
 _LIBRARIES = (
     *("pytest", "pytest-asyncio", "hypothesis", "redis", "fakeredis", "lupa", "time-machine"),
     *("fastapi", "starlette", "httpx", "httpx-ws", "celery", "kombu", "limits", "tenacity", "throttled-py"),
-    *("async-lru", "purgatory", "httpx-sse", "sse-starlette", "broadcaster"),
+    *("async-lru", "purgatory", "httpx-sse", "sse-starlette", "broadcaster", "cachetools"),
 )
 
 

@@ -39,7 +39,7 @@ _NEEDED = (
 _WELCOME = (
     *("lupa.lua51", "httpx_ws", "limits", "limits.aio", "tenacity", "throttled.asyncio"),
     *("async_lru", "purgatory.domain.model", "httpx_sse", "sse_starlette", "broadcaster._backends.memory"),
-    "dojo.lab.properties",
+    *("cachetools", "dojo.lab.properties"),
     *("celery.app.amqp", "celery.app.events", "celery.backends.base", "celery.events.receiver"),
     *("celery.loaders.app", "kombu.mixins", "kombu.simple", "dojo.lab.celery_driver"),
     *("pydantic.v1.main", "pydantic.v1.schema", "anyio._backends._asyncio", "anyio.streams.tls"),
