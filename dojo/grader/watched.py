@@ -136,11 +136,12 @@ def _asserts() -> None:
 def fingerprint(tests: ModuleType, kata: str) -> dict[str, int]:
     """The identity of each function and class of the guarded packages, and of all that the tests hold, by name.
 
-    What the tests have imported from the kata's module is the submission's own.
+    The kata's module, and what the tests have imported from it, is the submission's own.
     """
     found: dict[str, int] = {}
     for key, value in list(vars(tests).items()):
-        if getattr(value, "__module__", "") != kata and not key.startswith("__"):
+        home = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", "")
+        if home != kata and not key.startswith("__"):
             found[f"tests.{key}"] = hash((_identity(value), _content(value)))
             _enter(found, f"tests.{key}()", value)
     for name, module in list(sys.modules.items()):
