@@ -37,7 +37,9 @@ if pid:
     sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 os.setpgid(0, 0)
 os.tcsetpgrp(0, os.getpid())
-signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+# As a shell at a terminal does it; a job in the background of another shell would have inherited that they are ignored.
+for number in (signal.SIGTTOU, signal.SIGINT, signal.SIGQUIT):
+    signal.signal(number, signal.SIG_DFL)
 os.execv(sys.executable, [sys.executable, "-m", "dojo.cli", *sys.argv[1:]])
 """
 # They would change what is shown, or how a command is spelled.
