@@ -123,12 +123,14 @@ def traps(
     from dojo.author.declared import DeclarationError, mutants
 
     try:
-        found = [(kata, mutant) for kata in _chosen(katas) for mutant in mutants(kata)]
+        found = [
+            (kata, mutant)
+            for kata in _chosen(katas)
+            for mutant in sorted(mutants(kata), key=lambda mutant: (mutant.rule, mutant.trap))
+            if mutant.published or not published
+        ]
     except DeclarationError as error:
         fail(str(error), TOOL_FAILED)
-    found = [(kata, mutant) for kata, mutant in found if mutant.published or not published]
-    order = [kata.name for kata in catalog()]
-    found.sort(key=lambda pair: (order.index(pair[0].name), pair[1].rule, pair[1].trap))
     rows = [
         {
             "kata": kata.name,

@@ -80,8 +80,11 @@ def next_step(
     if as_json:
         say(json.dumps([_as_json(kata, standing[kata.name]) for kata in way], indent=2))
         return
+    if not way and goal is None:
+        _after_the_last(standing)
+        return
     if not way:
-        _after_the_last(standing) if goal is None else say(f"Solved already: {', '.join(k.name for k in chosen)}.")
+        say(f"Solved already: {', '.join(kata.name for kata in chosen)}.")
         return
     if len(way) > 1:
         say(f"{len(way)} katas, about {sum(kata.minutes for kata in way)} minutes\n", style="bold")
