@@ -1,0 +1,353 @@
+"""The rules of README.md, in order. Where both policies promise the same, a test is run for each."""
+
+import contextlib
+import functools
+import time
+
+import pytest
+import redis
+from write_policies import WriteAround, WriteThrough
+
+from dojo.lab import explore, sweep
+from dojo.lab.fakes.database import Disconnected, SerializationError
+from dojo.lab.properties import given, settings, st
+
+TTL = 60
+BOTH = pytest.mark.parametrize("policy", ["WriteThrough", "WriteAround"])
+ERRORS = [redis.ConnectionError("refused"), redis.TimeoutError("timed out"), redis.ResponseError("READONLY replica")]
+failures = pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+FALSY = (False, 0, 0.0, "", [], {})
+
+
+class Store:
+    """The database as one server sees it: counts its transactions, and may be down or do something after a commit."""
+
+    SerializationError = SerializationError
+
+    def __init__(self, lab):
+        self.database = lab.database_sync()
+        self.asked, self.down, self.after_commit = 0, False, None
+
+    def rows(self, table="prices"):
+        return self.database.rows(table)
+
+    @contextlib.contextmanager
+    def begin(self):
+        self.asked += 1
+        if self.down:
+            raise Disconnected("the database cannot be reached")
+        before = self.rows()
+        with self.database.begin() as tx:
+            yield tx
+        if self.after_commit and before != self.rows():
+            self.after_commit()
+
+    def insert(self, **prices):
+        """Rows from before there was a cache."""
+        with self.database.begin() as tx:
+            for key, row in prices.items():
+                tx.put("prices", key, row)
+
+
+class Server:
+    """One server: a process of its own with its clients, and the learner's class over the table `prices`."""
+
+    def __init__(self, lab, policy, *, table="prices", ttl=TTL, **client):
+        self.lab, self.store = lab, Store(lab)
+        module = lab.process()
+        make = module.WriteThrough if policy == "WriteThrough" else module.WriteAround
+        self.items = make(lab.redis_sync(**client), self.store, table=table, ttl=ttl)
+        self.put, self.delete = self.items.put, self.items.delete
+
+    def get(self, key="tea"):
+        return self.lab.plain("an item", self.items.get(key), trap="hit-differs-from-miss")
+
+    def asks(self, key="tea"):
+        """What `get` gives, and whether the database was asked for it."""
+        before = self.store.asked
+        return self.get(key), self.store.asked > before
+
+
+def agree(lab, servers, trap, keys=("tea",)):
+    """Demand that every server, asked twice, gives what is in the database."""
+    rows = servers[0].store.rows()
+    for key in keys:
+        due = {f"server {n}, {turn} get({key!r})": rows.get(key) for turn in ("1st", "2nd") for n in range(len(servers))}
+        got = {what: servers[int(what.split()[1][0])].get(key) for what in due}
+        lab.expect("in the database's words", got, due, trap=trap)
+
+
+def no_conflict(lab, outcomes):
+    for told in (o.error for o in outcomes):
+        got = f"{type(told).__name__}: {told}"
+        lab.require(told is None, expected="both calls return", got=got, trap="conflict-raised")
+
+
+@BOTH
+@pytest.mark.parametrize("decode", [False, True], ids=["bytes replies", "str replies"])
+def test_a_repeated_read_is_a_hit(lab, policy, decode):
+    """Rule 1. `get` gives the item, or None; within `ttl` it asks the database once, on whichever server."""
+    one, two = (Server(lab, policy, decode_responses=decode) for _ in range(2))
+    item = {"eur": 3.0, "tags": ["hot", None, True], "name": "Thé"}
+    one.store.insert(tea=item)
+    lab.expect("get('milk'), which does not exist", one.get("milk"), None, trap="hit-differs-from-miss")
+    answers = [one.get(), one.get(), two.get()]
+    lab.expect("server one, once more, and server two", answers, [item] * 3, trap="hit-differs-from-miss")
+    answers[2]["tags"].append("changed by a caller")
+    lab.expect("the item, and whether the database was asked", two.asks(), (item, False), trap="never-a-hit")
+
+
+@BOTH
+def test_falsy_items_are_items(lab, policy):
+    """Rule 1. `get` gives the item, also if it is false, 0 or empty, and from the cache like any other."""
+    server = Server(lab, policy)
+    for n, value in enumerate(FALSY):
+        server.put(f"item {n}", value)
+        lab.expect("first answer", server.get(f"item {n}"), value, trap="falsy-as-miss")
+        again = server.asks(f"item {n}")
+        lab.expect("second answer, and whether the database was asked", again, (value, False), trap="falsy-as-miss")
+
+
+def test_through_fills_the_cache(lab):
+    """Rule 2. What `WriteThrough.put` has written is in the cache: the next `get`, on any server, is a hit."""
+    one, two = (Server(lab, "WriteThrough") for _ in range(2))
+    for value in (3, {"eur": 4}, "5", [6]):
+        one.put("tea", value)
+        lab.expect("the item, and whether the database was asked", two.asks(), (value, False), trap="not-through")
+    one.delete("tea")
+    two.put("tea", 7)
+    lab.expect("the same after delete and put", one.asks(), (7, False), trap="version-starts-again")
+
+
+def test_around_leaves_the_cache_to_readers(lab):
+    """Rule 3. `WriteAround.put` does not fill the cache: the first `get` after it asks the database, the second not."""
+    one, two = (Server(lab, "WriteAround") for _ in range(2))
+    for value in (3, 4, 4, 5):
+        one.put("tea", value)
+        lab.expect("first get, and whether it asked the database", two.asks(), (value, True), trap="not-around")
+        lab.expect("second get, and whether it asked the database", one.asks(), (value, False), trap="never-a-hit")
+    one.delete("tea")
+    two.put("tea", 6)
+    answers = [one.asks(), two.asks()]
+    lab.expect("the same after delete and put", answers, [(6, True), (6, False)], trap="version-starts-again")
+
+
+@BOTH
+def test_a_write_is_seen_at_once(lab, policy):
+    """Rule 4. Once a `put` or `delete` has returned, the database has it and no `get`, on any server, is older."""
+    one, two = (Server(lab, policy) for _ in range(2))
+    one.store.insert(tea=1, milk=1)
+    for server in (one, two):
+        lab.expect("before", [server.get("tea"), server.get("milk")], [1, 1], trap="hit-differs-from-miss")
+    for n, writer in enumerate((one, two, one, two), start=2):
+        writer.put("tea", n)
+        lab.expect("rows of the table", one.store.rows(), {"tea": n, "milk": 1}, trap="row-differs")
+        lab.expect("get on both servers", [one.get(), two.get()], [n, n], trap="stale-after-write")
+    for key in ("tea", "no such item"):
+        one.delete(key)
+        lab.expect("rows of the table", one.store.rows(), {"milk": 1}, trap="row-differs")
+        lab.expect("get on both servers", [one.get(key), two.get(key)], [None, None], trap="stale-after-delete")
+    lab.expect("get('milk')", two.asks("milk"), (1, False), trap="evicts-too-much")
+
+
+@BOTH
+@settings(max_examples=12)
+@given(data=st.data())
+def test_any_sequence_of_calls(lab, policy, data):
+    """Rule 4. After whatever writes, on whichever server, every `get` gives what the last one left."""
+    servers, model = [Server(lab, policy) for _ in range(2)], {}
+    calls = st.sampled_from(("get", "get", "put", "put", "delete", "wait"))
+    steps = st.lists(st.tuples(calls, st.integers(0, 1), st.sampled_from(("a", "b"))), max_size=14)
+    for n, (call, which, key) in enumerate(data.draw(steps)):
+        if call == "wait":
+            time.sleep(TTL * 0.6)
+        elif call == "put":
+            servers[which].put(key, n)
+            model[key] = n
+        elif call == "delete":
+            servers[which].delete(key)
+            model.pop(key, None)
+        lab.expect(f"get({key!r})", servers[1 - which].get(key), model.get(key), trap="stale-after-write")
+    lab.expect("rows of the table", servers[0].store.rows(), model, trap="row-differs")
+
+
+@BOTH
+def test_a_failed_write_changes_nothing(lab, policy):
+    """Rule 5. If the database fails, its error reaches the caller, and readers get what they got before."""
+    one, two = (Server(lab, policy) for _ in range(2))
+    one.store.insert(tea=1)
+    for call in (lambda: one.put("tea", 2), lambda: one.put("milk", 2), lambda: one.delete("tea")):
+        two.get()
+        one.store.down = True
+        with lab.raises(Disconnected, when="while the database cannot be reached", trap="database-error-hidden"):
+            call()
+        one.store.down = False
+        lab.expect("get('tea'), get('milk')", [one.get(), two.get("milk")], [1, None], trap="phantom")
+    one.store.down = True
+    time.sleep(TTL + 1)
+    with lab.raises(Disconnected, when="for a get that must ask the database", trap="database-error-hidden"):
+        one.get()
+
+
+@BOTH
+@failures
+def test_redis_fails_before_the_commit(lab, policy, error):
+    """Rule 6. If Redis fails before the commit, the write raises `redis.RedisError` and nothing is written."""
+    one, two = (Server(lab, policy) for _ in range(2))
+    one.store.insert(tea=1)
+    lab.expect("before", two.get(), 1, trap="hit-differs-from-miss")
+    for what, call in (("put", lambda: one.put("tea", 2)), ("delete", lambda: one.delete("tea"))):
+        with lab.server.outage(error), lab.raises(redis.RedisError, when=f"for the {what}", trap="stale-after-outage"):
+            call()
+        lab.expect("rows of the table", one.store.rows(), {"tea": 1}, trap="stale-after-outage")
+        lab.expect("get after the outage", [one.get(), two.get()], [1, 1], trap="phantom")
+
+
+@BOTH
+@failures
+def test_redis_fails_after_the_commit(lab, policy, error):
+    """Rule 6. If Redis fails after the commit, the write returns, and no older item is served, then or later."""
+    one, two = (Server(lab, policy) for _ in range(2))
+    one.store.insert(tea=1)
+    for what, call, due in (("put", lambda: one.put("tea", 2), 2), ("delete", lambda: one.delete("tea"), None)):
+        two.get()
+        lab.scenario(f"Redis fails right after the commit of a {what}: {error}")
+        with contextlib.ExitStack() as failing:
+            one.store.after_commit = lambda: failing.enter_context(lab.server.outage(error))  # noqa: B023
+            with lab.no_error(expected=f"the {what} returns: it is committed", trap="committed-but-raised"):
+                call()
+        one.store.after_commit = None
+        lab.expect("row", one.store.rows().get("tea"), due, trap="committed-but-raised")
+        agree(lab, (one, two), trap="stale-after-outage")
+
+
+@BOTH
+@failures
+def test_reads_go_on_without_redis(lab, policy, error):
+    """Rule 7. `get` never raises an error of Redis: it asks the database."""
+    server = Server(lab, policy)
+    server.store.insert(tea=1, milk=0)
+    for key, due in (("tea", 1), ("milk", 0), ("coffee", None)):
+        server.get(key)
+        with lab.server.outage(error), lab.no_error(expected=f"get({key!r}) answers", trap="outage-fails-the-read"):
+            answer = server.get(key)
+        lab.expect(f"get({key!r}) while Redis fails", answer, due, trap="outage-fails-the-read")
+
+
+@sweep(kinds=("lost-request", "lost-reply"))
+def test_one_lost_message_fails_no_read(lab):
+    """Rule 7. `get` never raises an error of Redis, whichever of its commands it loses."""
+    server = Server(lab, "WriteAround")
+    server.store.insert(tea=1)
+    outcome = lab.attempt_sync(server.get)
+    got = f"{type(outcome.error).__name__}: {outcome.error}"
+    right = outcome.ok or isinstance(outcome.error, Disconnected)
+    lab.require(right, expected="the item, or an error of the database", got=got, trap="outage-fails-the-read")
+    agree(lab, (server,), trap="stale-after-outage")
+
+
+@sweep
+@pytest.mark.parametrize(("policy", "what"), [("WriteThrough", "put"), ("WriteAround", "put"), ("WriteThrough", "delete")])
+def test_a_write_that_breaks_off_leaves_nothing_stale(lab, policy, what):
+    """Rule 8. Whatever step a write dies or loses its connection at, every later `get` gives what the database has."""
+    one, two = (Server(lab, policy) for _ in range(2))
+    one.store.insert(tea=1)
+    two.get()
+    calls = {"put": lambda: one.put("tea", 2), "delete": lambda: one.delete("tea")}
+    outcome = lab.attempt_sync(calls[what], name=what)
+    due = {"put": 2, "delete": None}[what]
+    row = one.store.rows().get("tea")
+    lab.require(not outcome.ok or row == due, expected=f"row {due}", got=f"row {row}", trap="stale-after-crash")
+    if isinstance(outcome.error, redis.RedisError):
+        lab.expect("row after an error of Redis", row, 1, trap="committed-but-raised")
+    agree(lab, (two,), trap="phantom" if row == 1 else "stale-after-crash")
+    lab.expect("keys without a TTL", lab.server.keys_without_ttl(), [], trap="no-ttl")
+    time.sleep(TTL + 1)
+    agree(lab, (two,), trap="stale-after-crash")
+    if row is not None:
+        lab.expect("the item, and whether the database was asked", two.asks(), (row, False), trap="blocked-for-ever")
+
+
+@explore(preemptions=1)
+@pytest.mark.parametrize(
+    ("policy", "what"), [("WriteThrough", "put"), ("WriteAround", "put"), ("WriteThrough", "delete")]
+)
+def test_two_writers_at_once(lab, policy, what):
+    """Rule 9. However two writers interleave, both return, and every later `get` gives what the database has."""
+    one, two = (Server(lab, policy) for _ in range(2))
+    one.store.insert(tea=1)
+    one.get()
+    first = functools.partial(one.put, "tea", 2)
+    second = functools.partial(two.put, "tea", 3) if what == "put" else functools.partial(two.delete, "tea")
+    no_conflict(lab, lab.attempts_sync(first, second, names=("put", f"other {what}")))
+    agree(lab, (one, two), trap="late-writer")
+    one.put("tea", 4)
+    agree(lab, (two,), trap="late-writer")
+
+
+@explore(preemptions=1)
+@pytest.mark.parametrize(("policy", "what"), [("WriteThrough", "put"), ("WriteAround", "put"), ("WriteAround", "delete")])
+def test_a_reader_meets_a_writer(lab, policy, what):
+    """Rule 10. However a reader and a writer interleave, every later `get` gives what the database has."""
+    lab.scenario("the cache is cold; the reader misses, and the writer comes at any moment")
+    one, two = (Server(lab, policy) for _ in range(2))
+    one.store.insert(tea=1)
+
+    def write():
+        two.delete("tea")
+        if what == "put":
+            two.put("tea", 2)
+
+    reader, writer = lab.attempts_sync(one.get, write, names=("reader", "writer"))
+    no_conflict(lab, (reader, writer))
+    read = reader.value
+    right = read is None or read in (1, 2)
+    lab.require(right, expected="what was in the database at some time", got=repr(read), trap="phantom")
+    agree(lab, (one, two), trap="late-reader")
+
+
+@BOTH
+@pytest.mark.parametrize("ttl", [60, 0.25])
+def test_an_entry_lives_for_its_ttl(lab, policy, ttl):
+    """Rule 11. An entry lives for `ttl` seconds from its storing; reading does not prolong it."""
+    server = Server(lab, policy, ttl=ttl)
+    server.put("tea", 1)
+    server.get()
+    for passed in (0.5, 0.4):
+        time.sleep(passed * ttl)
+        due = f"after {passed} ttl: the item, and whether the database was asked"
+        lab.expect(due, server.asks(), (1, False), trap="wrong-lifetime")
+    time.sleep(0.11 * ttl)
+    lab.expect("after 1.01 ttl: the same", server.asks(), (1, True), trap="wrong-lifetime")
+    lab.expect("keys without a TTL", lab.server.keys_without_ttl(), [], trap="no-ttl")
+
+
+@BOTH
+def test_different_items_never_meet(lab, policy):
+    """Rule 12. Items that differ in table or anywhere in their key are different items."""
+    names = [("prices", "tea"), ("Prices", "tea"), ("prices", "Tea"), ("prices", " tea"), ("prices", "Zoë")]
+    names += [("prices", "Zo?"), ("prices", "x" * 999), ("prices", "x" * 999 + "7"), ("prices", "7"), ("prices", "07")]
+    names += [("prices", ""), ("%3A", "b"), ("a%3A", "b"), ("prices", "versions"), ("versions", "prices")]
+    for border in ("", *":/|.,;-_ #%{}\\\n\0"):
+        names += [(f"a{border}b", "c"), ("a", f"b{border}c")]
+    names = list(dict.fromkeys(names))
+    servers = {table: Server(lab, policy, table=table) for table, _ in names}
+    for table, key in names:
+        lab.expect(f"get({key!r}) of {table!r} before", servers[table].get(key), None, trap="key-collision")
+        servers[table].put(key, [table, key])
+    for turn in ("first", "second"):
+        for table, key in names:
+            got = servers[table].get(key)
+            lab.expect(f"{turn} get({key!r}) of {table!r}", got, [table, key], trap="key-collision")
+
+
+def test_a_ttl_that_cannot_work_is_refused(lab):
+    """Rule 13. A `ttl` below 0.001, infinite or nan is a `ValueError` of the constructor."""
+    for make in (WriteThrough, WriteAround):
+        for ttl in (0, -1, 0.0009, float("inf"), float("-inf"), float("nan")):
+            with lab.raises(ValueError, when=f"for ttl={ttl}", trap="late-validation"):
+                make(lab.redis_sync(), Store(lab), table="prices", ttl=ttl)
+    server = Server(lab, "WriteThrough", ttl=0.001)
+    with lab.no_error(expected="ttl=0.001 is allowed", trap="late-validation"):
+        server.put("tea", 1)
+    lab.expect("row", server.store.rows(), {"tea": 1}, trap="row-differs")
