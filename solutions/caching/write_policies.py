@@ -41,7 +41,7 @@ class Database(Protocol):
     """The database: transactions, and the error that asks for another try."""
 
     @property
-    def SerializationError(self) -> type[Exception]:  # noqa: N802 - errors as attributes of a connection: PEP 249
+    def SerializationError(self) -> type[Exception]:  # an attribute of the connection, as in PEP 249
         """Raised by a commit if another transaction has committed a row that this one also writes."""
 
     def begin(self) -> AbstractContextManager[Transaction]:

@@ -50,12 +50,12 @@ class Store:
 
 
 class Server:
-    """One server: a process of its own with its clients, and the learner's class over the table `prices`."""
+    """One server, with its clients and an object of the learner's class; `module` is another process' copy of that."""
 
-    def __init__(self, lab, policy, *, table="prices", ttl=TTL, **client):
+    def __init__(self, lab, policy, *, module=None, table="prices", ttl=TTL, **client):
         self.lab, self.store = lab, Store(lab)
-        module = lab.process()
-        make = module.WriteThrough if policy == "WriteThrough" else module.WriteAround
+        here = {"WriteThrough": WriteThrough, "WriteAround": WriteAround}
+        make = getattr(module, policy) if module else here[policy]
         self.items = make(lab.redis_sync(**client), self.store, table=table, ttl=ttl)
         self.put, self.delete = self.items.put, self.items.delete
 
@@ -66,6 +66,10 @@ class Server:
         """What `get` gives, and whether the database was asked for it."""
         before = self.store.asked
         return self.get(key), self.store.asked > before
+
+
+def two_servers(lab, policy, **client):
+    return Server(lab, policy, **client), Server(lab, policy, module=lab.process(), **client)
 
 
 def agree(lab, servers, trap, keys=("tea",)):
@@ -89,7 +93,7 @@ def no_conflict(lab, outcomes):
 @pytest.mark.parametrize("decode", [False, True], ids=["bytes replies", "str replies"])
 def test_a_repeated_read_is_a_hit(lab, policy, decode):
     """Rule 1. `get` gives the item, or None; within `ttl` it asks the database once, on whichever server."""
-    one, two = (Server(lab, policy, decode_responses=decode) for _ in range(2))
+    one, two = two_servers(lab, policy, decode_responses=decode)
     item = {"eur": 3.0, "tags": ["hot", None, True], "name": "Thé"}
     one.store.insert(tea=item)
     lab.expect("get('milk'), which does not exist", one.get("milk"), None, trap="hit-differs-from-miss")
@@ -112,7 +116,7 @@ def test_falsy_items_are_items(lab, policy):
 
 def test_through_fills_the_cache(lab):
     """Rule 2. What `WriteThrough.put` has written is in the cache: the next `get`, on any server, is a hit."""
-    one, two = (Server(lab, "WriteThrough") for _ in range(2))
+    one, two = two_servers(lab, "WriteThrough")
     for value in (3, {"eur": 4}, "5", [6]):
         one.put("tea", value)
         lab.expect("the item, and whether the database was asked", two.asks(), (value, False), trap="not-through")
@@ -123,7 +127,7 @@ def test_through_fills_the_cache(lab):
 
 def test_around_leaves_the_cache_to_readers(lab):
     """Rule 3. `WriteAround.put` does not fill the cache: the first `get` after it asks the database, the second not."""
-    one, two = (Server(lab, "WriteAround") for _ in range(2))
+    one, two = two_servers(lab, "WriteAround")
     for value in (3, {"eur": 4}, [5]):
         one.put("tea", value)
         lab.expect("first get, and whether it asked the database", two.asks(), (value, True), trap="not-around")
@@ -137,7 +141,7 @@ def test_around_leaves_the_cache_to_readers(lab):
 @BOTH
 def test_a_write_is_seen_at_once(lab, policy):
     """Rule 4. Once a `put` or `delete` has returned, the database has it and no `get`, on any server, is older."""
-    one, two = (Server(lab, policy) for _ in range(2))
+    one, two = two_servers(lab, policy)
     one.store.insert(tea=1, milk=1)
     for server in (one, two):
         lab.expect("before", [server.get("tea"), server.get("milk")], [1, 1], trap="hit-differs-from-miss")
@@ -153,11 +157,11 @@ def test_a_write_is_seen_at_once(lab, policy):
 
 
 @BOTH
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(data=st.data())
 def test_any_sequence_of_calls(lab, policy, data):
     """Rule 4. After whatever writes, on whichever server, every `get` gives what the last one left."""
-    servers, model = [Server(lab, policy) for _ in range(2)], {}
+    servers, model = two_servers(lab, policy), {}
     calls = st.sampled_from(("get", "get", "put", "put", "delete", "wait"))
     steps = st.lists(st.tuples(calls, st.integers(0, 1), st.sampled_from(("a", "b"))), max_size=14)
     for n, (call, which, key) in enumerate(data.draw(steps)):
@@ -176,7 +180,7 @@ def test_any_sequence_of_calls(lab, policy, data):
 @BOTH
 def test_a_failed_write_changes_nothing(lab, policy):
     """Rule 5. If the database fails, its error reaches the caller, and readers get what they got before."""
-    one, two = (Server(lab, policy) for _ in range(2))
+    one, two = two_servers(lab, policy)
     one.store.insert(tea=1)
     for call in (lambda: one.put("tea", 2), lambda: one.put("milk", 2), lambda: one.delete("tea")):
         two.get()
@@ -195,7 +199,7 @@ def test_a_failed_write_changes_nothing(lab, policy):
 @failures
 def test_redis_fails_before_the_commit(lab, policy, error):
     """Rule 6. If Redis fails before the commit, the write raises `redis.RedisError` and nothing is written."""
-    one, two = (Server(lab, policy) for _ in range(2))
+    one, two = two_servers(lab, policy)
     one.store.insert(tea=1)
     lab.expect("before", two.get(), 1, trap="hit-differs-from-miss")
     for what, call in (("put", lambda: one.put("tea", 2)), ("delete", lambda: one.delete("tea"))):
@@ -209,13 +213,13 @@ def test_redis_fails_before_the_commit(lab, policy, error):
 @failures
 def test_redis_fails_after_the_commit(lab, policy, error):
     """Rule 6. If Redis fails after the commit, the write returns, and no older item is served, then or later."""
-    one, two = (Server(lab, policy) for _ in range(2))
+    one, two = two_servers(lab, policy)
     one.store.insert(tea=1)
     for what, call, due in (("put", lambda: one.put("tea", 2), 2), ("delete", lambda: one.delete("tea"), None)):
         two.get()
         lab.scenario(f"Redis fails right after the commit of a {what}: {error}")
         with contextlib.ExitStack() as failing:
-            one.store.after_commit = lambda: failing.enter_context(lab.server.outage(error))  # noqa: B023
+            one.store.after_commit = lambda: failing.enter_context(lab.server.outage(error))
             with lab.no_error(expected=f"the {what} returns: it is committed", trap="committed-but-raised"):
                 call()
         one.store.after_commit = None
@@ -248,13 +252,13 @@ def test_one_lost_message_fails_no_read(lab):
     agree(lab, (server,), trap="stale-after-outage")
 
 
-@sweep
+@sweep(kinds=("died-after", "lost-request", "lost-reply"))
 @pytest.mark.parametrize(
     ("policy", "what"), [("WriteThrough", "put"), ("WriteAround", "put"), ("WriteThrough", "delete")]
 )
 def test_a_write_that_breaks_off_leaves_nothing_stale(lab, policy, what):
     """Rule 8. Whatever step a write dies or loses its connection at, every later `get` gives what the database has."""
-    one, two = (Server(lab, policy) for _ in range(2))
+    one, two = two_servers(lab, policy)
     one.store.insert(tea=1)
     two.get()
     calls = {"put": lambda: one.put("tea", 2), "delete": lambda: one.delete("tea")}
@@ -278,37 +282,32 @@ def test_a_write_that_breaks_off_leaves_nothing_stale(lab, policy, what):
 )
 def test_two_writers_at_once(lab, policy, what):
     """Rule 9. However two writers interleave, both return, and every later `get` gives what the database has."""
-    one, two = (Server(lab, policy) for _ in range(2))
+    one, two = two_servers(lab, policy)
     one.store.insert(tea=1)
     one.get()
     first = functools.partial(one.put, "tea", 2)
     second = functools.partial(two.put, "tea", 3) if what == "put" else functools.partial(two.delete, "tea")
     no_conflict(lab, lab.attempts_sync(first, second, names=("put", f"other {what}")))
     agree(lab, (one, two), trap="late-writer")
-    one.put("tea", 4)
-    agree(lab, (two,), trap="late-writer")
 
 
 @explore(preemptions=1)
 @pytest.mark.parametrize(
-    ("policy", "what"), [("WriteThrough", "put"), ("WriteAround", "put"), ("WriteAround", "delete")]
+    ("policy", "what"), [("WriteThrough", "put"), ("WriteThrough", "delete"), ("WriteAround", "put")]
 )
 def test_a_reader_meets_a_writer(lab, policy, what):
     """Rule 10. However a reader and a writer interleave, every later `get` gives what the database has."""
     lab.scenario("the cache is cold; the reader misses, and the writer comes at any moment")
-    one, two = (Server(lab, policy) for _ in range(2))
+    one, two = two_servers(lab, policy)
     one.store.insert(tea=1)
 
-    def write():
-        two.delete("tea")
-        if what == "put":
-            two.put("tea", 2)
-
+    write = functools.partial(two.put, "tea", 2) if what == "put" else functools.partial(two.delete, "tea")
     reader, writer = lab.attempts_sync(one.get, write, names=("reader", "writer"))
     no_conflict(lab, (reader, writer))
-    read = reader.value
-    right = read is None or read in (1, 2)
-    lab.require(right, expected="what was in the database at some time", got=repr(read), trap="phantom")
+    due = [1, 2] if what == "put" else [1, None]
+    right = any(type(reader.value) is type(row) and reader.value == row for row in due)
+    got = repr(reader.value)
+    lab.require(right, expected=f"the reader gets {due[0]} or {due[1]}", got=got, trap="phantom")
     agree(lab, (one, two), trap="late-reader")
 
 
@@ -319,25 +318,28 @@ def test_an_entry_lives_for_its_ttl(lab, policy, ttl):
     server = Server(lab, policy, ttl=ttl)
     server.put("tea", 1)
     server.get()
-    for passed in (0.5, 0.4):
-        time.sleep(passed * ttl)
-        due = f"after {passed} ttl: the item, and whether the database was asked"
-        lab.expect(due, server.asks(), (1, False), trap="wrong-lifetime")
-    time.sleep(0.11 * ttl)
-    lab.expect("after 1.01 ttl: the same", server.asks(), (1, True), trap="wrong-lifetime")
+    for wait in (ttl / 2, ttl / 2 - 0.002):
+        time.sleep(wait)
+        asked = server.asks()
+        lab.expect(
+            f"after {wait} s: the item, and whether the database was asked", asked, (1, False), trap="wrong-lifetime"
+        )
+    time.sleep(0.004)
+    lab.expect(f"2 ms after {ttl} s: the same", server.asks(), (1, True), trap="wrong-lifetime")
     lab.expect("keys without a TTL", lab.server.keys_without_ttl(), [], trap="no-ttl")
 
 
-@BOTH
-def test_different_items_never_meet(lab, policy):
+def test_different_items_never_meet(lab):
     """Rule 12. Items that differ in table or anywhere in their key are different items."""
     names = [("prices", "tea"), ("Prices", "tea"), ("prices", "Tea"), ("prices", " tea"), ("prices", "Zoë")]
     names += [("prices", "Zo?"), ("prices", "x" * 999), ("prices", "x" * 999 + "7"), ("prices", "7"), ("prices", "07")]
-    names += [("prices", ""), ("%3A", "b"), ("a%3A", "b"), ("prices", "versions"), ("versions", "prices")]
-    for border in ("", *":/|.,;-_ #%{}\\\n\0"):
+    names += [("prices", ""), ("%3A", "b"), ("a%3A", "b"), ("prices", "versions"), ("versions", "prices"), ("a", "c")]
+    for border in ":/|.,;-_ #%{}\\\n\0":
         names += [(f"a{border}b", "c"), ("a", f"b{border}c")]
-    names = list(dict.fromkeys(names))
-    servers = {table: Server(lab, policy, table=table) for table, _ in names}
+    tables = list(dict.fromkeys(table for table, _ in names))
+    servers = {
+        table: Server(lab, "WriteAround" if n % 2 else "WriteThrough", table=table) for n, table in enumerate(tables)
+    }
     for table, key in names:
         lab.expect(f"get({key!r}) of {table!r} before", servers[table].get(key), None, trap="key-collision")
         servers[table].put(key, [table, key])
