@@ -168,7 +168,7 @@ def test_a_write_is_seen_at_once(lab, policy):
 
 
 @BOTH
-@settings(max_examples=8)
+@settings(max_examples=6)
 @given(data=st.data())
 def test_any_sequence_of_calls(lab, policy, data):
     """Rule 4. After whatever writes, on whichever server, every `get` gives what the last one left."""
@@ -375,7 +375,7 @@ def test_different_items_never_meet(lab):
     names += [("prices", "Zo?"), ("prices", "x" * 999), ("prices", "x" * 999 + "7"), ("prices", "7"), ("prices", "07")]
     names += [("prices", ""), ("%3A", "b"), ("a%3A", "b"), ("prices", "versions"), ("versions", "prices"), ("a", "c")]
     names += [("prices", "plumless"), ("prices", "buckeroo")]  # of one CRC-32
-    for border in ":/|.,;-_ #%{}\\\n\0":
+    for border in ":/.-_ %\0":
         names += [(f"a{border}b", "c"), ("a", f"b{border}c")]
     tables = list(dict.fromkeys(table for table, _ in names))
     servers = {
