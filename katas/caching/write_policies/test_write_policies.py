@@ -16,7 +16,6 @@ TTL = 60
 BOTH = pytest.mark.parametrize("policy", ["WriteThrough", "WriteAround"])
 ERRORS = [redis.ConnectionError("refused"), redis.TimeoutError("timed out"), redis.ResponseError("READONLY replica")]
 failures = pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-FALSY = (False, 0, 0.0, "", [], {})
 
 
 class Store:
@@ -44,7 +43,8 @@ class Store:
                 pause, self.pause = self.pause, None
                 pause()
         if self.after_write and before != self.rows():
-            self.after_write()
+            after, self.after_write = self.after_write, None
+            after()
 
     def insert(self, **prices):
         """Rows from before there was a cache."""
@@ -66,10 +66,11 @@ class Server:
     def get(self, key="tea"):
         return self.lab.plain("an item", self.items.get(key), trap="hit-differs-from-miss")
 
-    def asks(self, key="tea"):
-        """What `get` gives, and whether the database was asked for it."""
+    def expect(self, when, value, *, asked, trap, key="tea"):
+        """Demand that `get` gives this value, and that it asks the database, or not."""
         before = self.store.asked
-        return self.get(key), self.store.asked > before
+        told = self.get(key), self.store.asked > before
+        self.lab.expect(f"{when}: the item, and whether the database was asked", told, (value, asked), trap=trap)
 
 
 def two_servers(lab, policy, **client):
@@ -82,6 +83,11 @@ def agree(lab, servers, trap):
     answers = [server.get() for _ in range(2) for server in servers]
     where = "each server" if len(servers) > 1 else "another server"
     lab.expect(f"get, twice on {where} (the row is {row})", answers, [row] * len(answers), trap=trap)
+
+
+def at(seconds, call):
+    """`call`, but so many seconds later."""
+    return lambda: (time.sleep(seconds), call())[1]
 
 
 def no_conflict(lab, outcomes):
@@ -97,22 +103,21 @@ def test_a_repeated_read_is_a_hit(lab, policy, decode):
     one, two = two_servers(lab, policy, decode_responses=decode)
     item = {"eur": 3.0, "tags": ["hot", None, True], "name": "Thé"}
     one.store.insert(tea=item)
-    lab.expect("get('milk'), which does not exist", one.get("milk"), None, trap="hit-differs-from-miss")
+    lab.expect("get('milk'), which is not there", one.get("milk"), None, trap="hit-differs-from-miss")
     answers = [one.get(), one.get(), two.get()]
     lab.expect("server one, once more, and server two", answers, [item] * 3, trap="hit-differs-from-miss")
     answers[2]["tags"].append("changed by a caller")
-    lab.expect("the item, and whether the database was asked", two.asks(), (item, False), trap="never-a-hit")
+    two.expect("get again", item, asked=False, trap="never-a-hit")
 
 
 @BOTH
 def test_falsy_items_are_items(lab, policy):
     """Rule 1. `get` gives the item, also if it is false, 0 or empty, and from the cache like any other."""
     server = Server(lab, policy)
-    for n, value in enumerate(FALSY):
+    for n, value in enumerate((False, 0, 0.0, "", [], {})):
         server.put(f"item {n}", value)
-        lab.expect("first answer", server.get(f"item {n}"), value, trap="falsy-as-miss")
-        again = server.asks(f"item {n}")
-        lab.expect("second answer, and whether the database was asked", again, (value, False), trap="falsy-as-miss")
+        lab.expect("first get", server.get(f"item {n}"), value, trap="falsy-as-miss")
+        server.expect("second get", value, asked=False, trap="falsy-as-miss", key=f"item {n}")
 
 
 def test_through_fills_the_cache(lab):
@@ -120,15 +125,10 @@ def test_through_fills_the_cache(lab):
     one, two = two_servers(lab, "WriteThrough")
     for value in (3, {"eur": 4}, "5", [6]):
         one.put("tea", value)
-        lab.expect("the item, and whether the database was asked", two.asks(), (value, False), trap="not-through")
+        two.expect("get after put", value, asked=False, trap="not-through")
     one.delete("tea")
     two.put("tea", 7)
-    lab.expect(
-        "after delete and put: the item, and whether the database was asked",
-        one.asks(),
-        (7, False),
-        trap="version-starts-again",
-    )
+    one.expect("get after delete and put", 7, asked=False, trap="version-starts-again")
 
 
 def test_around_leaves_the_cache_to_readers(lab):
@@ -136,17 +136,12 @@ def test_around_leaves_the_cache_to_readers(lab):
     one, two = two_servers(lab, "WriteAround")
     for value in (3, {"eur": 4}, [5]):
         one.put("tea", value)
-        lab.expect("first get, and whether it asked the database", two.asks(), (value, True), trap="not-around")
-        lab.expect("second get, and whether it asked the database", one.asks(), (value, False), trap="never-a-hit")
+        two.expect("first get after put", value, asked=True, trap="not-around")
+        one.expect("second get after put", value, asked=False, trap="never-a-hit")
     one.delete("tea")
     two.put("tea", 6)
-    answers = [one.asks(), two.asks()]
-    lab.expect(
-        "two gets after delete and put, and whether they asked the database",
-        answers,
-        [(6, True), (6, False)],
-        trap="version-starts-again",
-    )
+    one.expect("first get after delete and put", 6, asked=True, trap="not-around")
+    two.expect("second get after delete and put", 6, asked=False, trap="version-starts-again")
 
 
 @BOTH
@@ -164,7 +159,7 @@ def test_a_write_is_seen_at_once(lab, policy):
         one.delete(key)
         lab.expect("rows of the table", one.store.rows(), {"milk": 1}, trap="row-differs")
         lab.expect("get on both servers", [one.get(key), two.get(key)], [None, None], trap="stale-after-delete")
-    lab.expect("get('milk')", two.asks("milk"), (1, False), trap="evicts-too-much")
+    two.expect("get('milk')", 1, asked=False, trap="evicts-too-much", key="milk")
 
 
 @BOTH
@@ -233,7 +228,6 @@ def test_redis_fails_after_the_commit(lab, policy, error):
             one.store.after_write = lambda: failing.enter_context(lab.server.outage(error))
             with lab.no_error(expected=f"the {what} returns: it is committed", trap="committed-but-raised"):
                 call()
-        one.store.after_write = None
         lab.expect("row", one.store.rows().get("tea"), due, trap="committed-but-raised")
         agree(lab, (one, two), trap="stale-after-outage")
 
@@ -272,6 +266,7 @@ def test_a_write_that_breaks_off_leaves_nothing_stale(lab, policy, what):
     one, two = two_servers(lab, policy)
     one.store.insert(tea=1)
     two.get()
+    lab.scenario(f"the row is 1 and is cached; a {what} breaks off")
     calls = {"put": lambda: one.put("tea", 2), "delete": lambda: one.delete("tea")}
     outcome = lab.attempt_sync(calls[what], name=what)
     due = {"put": 2, "delete": None}[what]
@@ -284,65 +279,70 @@ def test_a_write_that_breaks_off_leaves_nothing_stale(lab, policy, what):
     time.sleep(TTL + 1)
     agree(lab, (two,), trap="stale-after-crash")
     if row is not None:
-        lab.expect("the item, and whether the database was asked", two.asks(), (row, False), trap="blocked-for-ever")
+        two.expect(f"second get, {TTL + 1} s later", row, asked=False, trap="blocked-for-ever")
 
 
 @explore(reduce=True)
-@pytest.mark.parametrize(
-    ("policy", "what"), [("WriteThrough", "put"), ("WriteAround", "put"), ("WriteThrough", "delete")]
-)
-def test_two_writers_at_once(lab, policy, what):
+def test_two_writers_at_once(lab):
     """Rule 9. However two writers interleave, both return, and every later `get` gives what the database has."""
-    one, two = two_servers(lab, policy)
+    one, two = two_servers(lab, "WriteThrough")
     one.store.insert(tea=1)
     one.get()
-    first = functools.partial(one.put, "tea", 2)
-    second = functools.partial(two.put, "tea", 3) if what == "put" else functools.partial(two.delete, "tea")
-    no_conflict(lab, lab.attempts_sync(first, second, names=("put", f"other {what}")))
-    agree(lab, (one, two), trap="late-writer")
-
-
-@explore(reduce=True)
-@pytest.mark.parametrize(
-    ("policy", "what"), [("WriteThrough", "put"), ("WriteThrough", "delete"), ("WriteAround", "put")]
-)
-def test_a_reader_meets_a_writer(lab, policy, what):
-    """Rule 10. However a reader and a writer interleave, every later `get` gives what the database has."""
-    lab.scenario("the cache is cold; the reader misses, and the writer comes at any moment")
-    one, two = two_servers(lab, policy)
-    one.store.insert(tea=1)
-
-    write = functools.partial(two.put, "tea", 2) if what == "put" else functools.partial(two.delete, "tea")
-    reader, writer = lab.attempts_sync(one.get, write, names=("reader", "writer"))
-    no_conflict(lab, (reader, writer))
-    due = [1, 2] if what == "put" else [1, None]
-    right = any(type(reader.value) is type(row) and reader.value == row for row in due)
-    got = repr(reader.value)
-    lab.require(right, expected=f"the reader gets {due[0]} or {due[1]}", got=got, trap="phantom")
-    agree(lab, (one, two), trap="late-reader")
+    calls = functools.partial(one.put, "tea", 2), functools.partial(two.put, "tea", 3)
+    no_conflict(lab, lab.attempts_sync(*calls, names=("a put", "another put")))
+    agree(lab, (two,), trap="late-writer")
 
 
 @BOTH
-def test_slow_readers_and_slow_writers(lab, policy):
+@pytest.mark.parametrize("other", ["put", "delete"])
+def test_a_slow_writer_meets_another(lab, policy, other):
+    """Rule 9. However two writers interleave, also if one of them takes nearly `ttl` from step to step."""
+    one, two = two_servers(lab, policy)
+    one.store.insert(tea=1)
+    call = functools.partial(two.put, "tea", 3) if other == "put" else functools.partial(two.delete, "tea")
+    for place in ("pause", "after_write"):
+        where = {"pause": "until its commit", "after_write": "from its commit to its next step"}[place]
+        lab.scenario(f"ttl {TTL} s; a put takes {TTL - 1} s {where}; meanwhile, a {other} on another server")
+        setattr(one.store, place, lambda: time.sleep(TTL - 1))
+        calls = functools.partial(one.put, "tea", 2), at(1, call)
+        no_conflict(lab, lab.attempts_sync(*calls, names=("slow put", f"other {other}")))
+        agree(lab, (one, two), trap="late-writer")
+
+
+@explore(reduce=True)
+def test_a_reader_meets_a_writer(lab):
+    """Rule 10. However a reader and a writer interleave, every later `get` gives what the database has."""
+    lab.scenario("the cache is cold; the reader misses, and the writer comes at any moment")
+    one, two = two_servers(lab, "WriteAround")
+    one.store.insert(tea=1)
+    calls = one.get, functools.partial(two.put, "tea", 2)
+    outcomes = lab.attempts_sync(*calls, names=("reader", "writer"))
+    no_conflict(lab, outcomes)
+    read = repr(outcomes[0].value)
+    lab.require(read in ("1", "2"), expected="the reader gets 1 or 2", got=read, trap="phantom")
+    agree(lab, (two,), trap="late-reader")
+
+
+@BOTH
+@pytest.mark.parametrize("what", ["put", "delete"])
+def test_slow_readers_and_slow_writers(lab, policy, what):
     """Rule 10. However a reader and a writer interleave, also if one of them takes nearly `ttl` from step to step."""
     one, two = two_servers(lab, policy)
     one.store.insert(tea=1)
 
-    def at(seconds, call):
-        time.sleep(seconds)
-        return call()
+    def write():
+        one.put("tea", 2) if what == "put" else one.delete("tea")
 
-    lab.scenario(f"ttl {TTL} s; a reader takes {TTL - 1} s from reading the row to storing it; meanwhile a put")
-    one.store.pause = lambda: time.sleep(TTL - 1)
-    write = functools.partial(at, 1, lambda: two.put("tea", 2))
-    no_conflict(lab, lab.attempts_sync(one.get, write, names=("reader", "writer")))
+    lab.scenario(f"ttl {TTL} s; a reader takes {TTL - 1} s from reading the row to storing it; meanwhile, a {what}")
+    two.store.pause = lambda: time.sleep(TTL - 1)
+    no_conflict(lab, lab.attempts_sync(two.get, at(1, write), names=("reader", "writer")))
     agree(lab, (one, two), trap="late-reader")
-    lab.scenario(f"ttl {TTL} s; a put takes {TTL - 1} s until its commit; shortly before that, a get")
+    one.put("tea", 3)
+    lab.scenario(f"ttl {TTL} s; a {what} takes {TTL - 1} s until its commit; shortly before that, a get")
     one.store.pause = lambda: time.sleep(TTL - 1)
-    write, read = lambda: one.put("tea", 3), functools.partial(at, TTL - 2, two.get)
-    outcomes = lab.attempts_sync(write, read, names=("writer", "reader"))
+    outcomes = lab.attempts_sync(write, at(TTL - 2, two.get), names=("writer", "reader"))
     no_conflict(lab, outcomes)
-    lab.expect("get before the commit", outcomes[1].value, 2, trap="phantom")
+    lab.expect("get before the commit", outcomes[1].value, 3, trap="phantom")
     agree(lab, (one, two), trap="late-reader")
 
 
@@ -350,22 +350,15 @@ def test_slow_readers_and_slow_writers(lab, policy):
 @pytest.mark.parametrize("ttl", [60, 0.25])
 def test_an_entry_lives_for_its_ttl(lab, policy, ttl):
     """Rule 11. An entry lives for `ttl` seconds from its storing; reading does not prolong it."""
+    lab.scenario(f"ttl {ttl} s")
     server = Server(lab, policy, ttl=ttl)
     server.put("tea", 1)
     server.get()
     for wait in (ttl / 2, ttl / 2 - 0.002):
         time.sleep(wait)
-        asked = server.asks()
-        lab.expect(
-            f"after {wait} s: the item, and whether the database was asked", asked, (1, False), trap="wrong-lifetime"
-        )
+        server.expect("get within ttl", 1, asked=False, trap="wrong-lifetime")
     time.sleep(0.004)
-    lab.expect(
-        f"2 ms after {ttl} s: the item, and whether the database was asked",
-        server.asks(),
-        (1, True),
-        trap="wrong-lifetime",
-    )
+    server.expect("get 2 ms after ttl", 1, asked=True, trap="wrong-lifetime")
     lab.expect("keys without a TTL", lab.server.keys_without_ttl(), [], trap="no-ttl")
 
 
