@@ -30,8 +30,8 @@ class Store:
         self.pause, self.after_write = None, None
         self.left = "nothing"  # the price of tea that its last commit left
 
-    def rows(self, table="prices"):
-        return self.database.rows(table)
+    def rows(self):
+        return self.database.rows("prices")
 
     @contextlib.contextmanager
     def begin(self):
@@ -61,8 +61,7 @@ class Server:
 
     def __init__(self, lab, policy, *, module=None, table="prices", ttl=TTL, **client):
         self.lab, self.store = lab, Store(lab)
-        here = {"WriteThrough": WriteThrough, "WriteAround": WriteAround}
-        make = getattr(module, policy) if module else here[policy]
+        make = getattr(module, policy) if module else {"WriteThrough": WriteThrough, "WriteAround": WriteAround}[policy]
         self.items = make(lab.redis_sync(**client), self.store, table=table, ttl=ttl)
         self.put, self.delete = self.items.put, self.items.delete
 
@@ -270,11 +269,11 @@ def test_a_write_that_breaks_off_leaves_nothing_stale(lab, policy, what):
     one.store.insert(tea=1)
     two.get()
     lab.scenario(f"the row is 1 and is cached; a {what} breaks off")
-    calls = {"put": lambda: one.put("tea", 2), "delete": lambda: one.delete("tea")}
-    outcome = lab.attempt_sync(calls[what], name=what)
-    due = {"put": 2, "delete": None}[what]
+    call, due = (lambda: one.put("tea", 2), 2) if what == "put" else (lambda: one.delete("tea"), None)
+    outcome = lab.attempt_sync(call, name=what)
     row = one.store.rows().get("tea")
-    lab.require(not outcome.ok or row == due, expected=f"row {due}", got=f"row {row}", trap="stale-after-crash")
+    done = f"row {due}, since the {what} has returned"
+    lab.require(not outcome.ok or row == due, expected=done, got=f"row {row}", trap="database-error-hidden")
     if isinstance(outcome.error, redis.RedisError):
         lab.expect("row after an error of Redis", row, 1, trap="committed-but-raised")
     agree(lab, (two,), trap="phantom" if row == 1 else "stale-after-crash")
@@ -367,7 +366,6 @@ def test_an_entry_lives_for_its_ttl(lab, policy, ttl):
         server.expect("get within ttl", 1, asked=False, trap="wrong-lifetime")
     time.sleep(0.004)
     server.expect("get 2 ms after ttl", 1, asked=True, trap="wrong-lifetime")
-    lab.expect("keys without a TTL", lab.server.keys_without_ttl(), [], trap="no-ttl")
 
 
 def test_different_items_never_meet(lab):
@@ -400,4 +398,3 @@ def test_a_ttl_that_cannot_work_is_refused(lab):
     server = Server(lab, "WriteThrough", ttl=0.001)
     with lab.no_error(expected="ttl=0.001 is allowed", trap="late-validation"):
         server.put("tea", 1)
-    lab.expect("row", server.store.rows(), {"tea": 1}, trap="row-differs")

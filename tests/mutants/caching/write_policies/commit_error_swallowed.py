@@ -1,6 +1,6 @@
 """What the database says at the commit is logged; the write returns as if it had been done.
 
-Trap: stale-after-crash
+Trap: database-error-hidden
 Rule: 8
 """
 
