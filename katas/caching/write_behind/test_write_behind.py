@@ -48,16 +48,25 @@ class Table:
     def __init__(self, lab, seconds=0.0, plan=(), bad=(), name="rows"):
         self.lab, self.database, self.name = lab, lab.database(), name
         self.seconds, self.plan, self.bad = seconds, [*plan], bad  # bad: the values that it refuses
-        self.began, self.batches, self.refused, self.cancelled, self.under_way, self.most = [], [], [], 0, 0, 0
+        self.began, self.batches, self.refused, self.cancelled, self.under_way, self.most, self.changed = (
+            [],
+            [],
+            [],
+            0,
+            0,
+            0,
+            0,
+        )
 
     async def write(self, batch):
         self.lab.note(f"write of {', '.join(map(str, batch)) or 'nothing'} begins")
         self.began.append(self.lab.now)
         self.batches.append({str(key): copy.deepcopy(value) for key, value in batch.items()})
-        self.under_way += 1
+        number, self.under_way = len(self.batches) - 1, self.under_way + 1
         self.most = max(self.most, self.under_way)
         try:
             await asyncio.sleep(self.seconds)
+            self.changed += repr({**batch}) != repr(self.batches[number])
             end = self.plan.pop(0) if self.plan else ""
             if isinstance(end, type):
                 raise end("the database is down")
@@ -129,11 +138,12 @@ def spoil(body):
 @pytest.mark.parametrize("value", [*FALSY, ORDER], ids=repr)
 async def test_what_was_put_is_read(lab, value):
     """Rule 1. `get` gives the newest value that was put, whether it waits, is on its way or is written."""
-    lab.scenario(f"the store has k = 'old', a write takes 60 s; {value!r} is put, and 'newer' while it is on its way")
+    lab.scenario(f"the store has k = 'old', a write takes 60 s; 'first', {value!r} are put; 'newer' during the write")
     buffer, table = open_buffer(lab, seconds=60)
     async with table.database.begin() as tx:
         await tx.put("rows", "k", "old")
     await expect_read(lab, buffer, "k", "old")
+    await puts(lab, buffer, k="first")
     await puts(lab, buffer, k=value)
     await expect_read(lab, buffer, "k", value)
     await at(lab, 30)
@@ -237,9 +247,7 @@ async def test_what_is_put_during_a_write_is_kept(lab, end, newer):
     await at(lab, 30)
     due = {"k": newer, "x": "new", "y": 0} | ({} if bad else {"m": 5})
     lab.expect("rows", table.rows(), due, trap=trap)
-    if not end:
-        due = [{"k": 1, "m": 5}, {"k": newer, "x": "new", "y": 0}]
-        lab.expect("batches", table.batches, due, trap="live-batch")
+    lab.expect("batches that changed while they were written", table.changed, 0, trap="live-batch")
 
 
 async def test_a_failed_write_is_tried_again(lab):
@@ -264,7 +272,7 @@ async def test_a_failed_write_is_tried_again(lab):
 async def test_an_outage_may_last(lab):
     """Rule 7. However often it failed, a write is tried again."""
     lab.scenario("the store is down for eleven hundred writes, half a minute apart; then it is back")
-    buffer, table = open_buffer(lab, plan=[OSError] * 1100, retry_base=29, batch_size=1)
+    buffer, table = open_buffer(lab, plan=[OSError] * 1100, retry_base=29.0, batch_size=1)
     await puts(lab, buffer, a=1)
     await at(lab, 1100 * 31)
     lab.expect("rows", table.rows(), {"a": 1}, trap="gives-up")
@@ -530,6 +538,7 @@ async def test_nothing_written_is_kept(lab):
     for n in range(20):
         alive.add(key := Tracked(f"k{n}"))
         await buffer.put(key, n), await buffer.put(key, n), await other.put(str(key), -1)
+    await expect_read(lab, buffer, "k5", 5, "shared-buffer")
     await expect_read(lab, other, "k5", -1, "shared-buffer")
     await buffer.flush()
     table.refused.clear()
@@ -558,7 +567,7 @@ EVENTS = [
 ]
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(st.lists(st.tuples(st.sampled_from(EVENTS), st.sampled_from([*FALSY, 1, True])), min_size=12, max_size=24))
 async def test_any_order_of_events(lab, events):
     """Rule 12. Whatever is put and fails in whatever order: at each moment and in the end the newest value counts."""

@@ -150,6 +150,7 @@ class WriteBehind:
         if slot is not None:
             slot.value = value
             slot.due = asyncio.get_running_loop().time() + self._max_age
+            self._notify()
             return
         due = asyncio.get_running_loop().time() + self._max_age
         self._waiting[key] = _Slot(value, next(self._places), due)

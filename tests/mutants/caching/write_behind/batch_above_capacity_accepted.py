@@ -71,7 +71,7 @@ class WriteBehind:
         retry_base: float = 0.1,
         retry_cap: float = 30.0,
     ) -> None:
-        if not 1 <= batch_size:
+        if not batch_size >= 1:
             raise ValueError(f"not 1 <= batch_size <= capacity: {batch_size}, {capacity}; a full buffer has to be due")
         if not (max_age > 0 and 0 < retry_base <= retry_cap):
             raise ValueError(f"not 0 < max_age, 0 < retry_base <= retry_cap: {max_age}, {retry_base}, {retry_cap}")

@@ -194,7 +194,7 @@ class WriteBehind:
         while len(self._waiting) < self._batch_size and not self._is_closed:
             oldest = next(iter(self._waiting.values()))
             try:
-                async with asyncio.timeout_at(oldest.due or None):
+                async with asyncio.timeout_at(None if oldest.due else 0.0):
                     await self._change()
             except TimeoutError:
                 return

@@ -7,6 +7,7 @@ Rule: 11
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import itertools
 import math
@@ -120,10 +121,8 @@ class WriteBehind:
             slot.due = 0.0
         self._notify()
         while self._oldest_place() < last:
-            try:
+            with contextlib.suppress(asyncio.CancelledError):
                 await self._change()
-            except asyncio.CancelledError:
-                pass
             if self._has_given_up:
                 raise Closed("this buffer was closed before the store had taken everything")
 

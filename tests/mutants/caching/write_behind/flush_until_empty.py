@@ -115,7 +115,7 @@ class WriteBehind:
 
         Raises Closed if `close` gives up meanwhile.
         """
-        last = next(self._places)
+        next(self._places)
         for slot in self._waiting.values():
             slot.due = 0.0
         self._notify()

@@ -117,7 +117,7 @@ class WriteBehind:
         """
         last = next(self._places)
         if not self._waiting and not self._under_way:
-            await self._store.write({})
+            self._empty = asyncio.create_task(self._store.write({}))
         for slot in self._waiting.values():
             slot.due = 0.0
         self._notify()

@@ -176,7 +176,7 @@ class WriteBehind:
                 if size:
                     self._return(batch)
                 else:
-                    [(key, slot)] = batch.items()
+                    [(_key, _slot)] = batch.items()
                     self._settle()
                     size = self._batch_size
             except Exception:  # noqa: BLE001 - stores fail in their own ways
