@@ -294,6 +294,7 @@ async def test_refused_values_are_isolated(lab, bad):
     await at(lab, 70)
     lab.expect("rows, later", table.rows(), due | {"k0": 99, "k7": 99}, trap="poison-stays")
     lab.expect("values reported", sorted(table.refused), [(f"k{n}", n) for n in bad], trap="refused-in-silence")
+    lab.expect("empty batches", table.batches.count({}), 0, trap="empty-write")
 
 
 @pytest.mark.parametrize("n", range(5))
@@ -480,6 +481,7 @@ async def test_close_gives_up_and_tells(lab, how):
     await at(lab, 8.9)
     lab.expect("close has returned after 6.9 s", closing.done(), False, trap="drain-incomplete")
     lost = await lab.within(0.2, closing, what="close returns", trap="close-without-end")
+    lab.expect("writes under way, when close has returned", table.under_way, 0, trap="unowned-task")
     lab.expect("what is lost", lost, {"a": 2, "b": ORDER, "c": None}, trap="loss-untold")
     with lab.raises(Closed, when="from the flush that still waits", trap="waits-for-ever"):
         await lab.within(SOON, flushing, what="flush ends", trap="waits-for-ever")
@@ -555,6 +557,29 @@ async def test_nonsense_is_refused(lab):
     for options in NONSENSE:
         with lab.raises(ValueError, when=f"for {options}", trap="nonsense-accepted"):
             open_buffer(lab, **options)
+
+
+async def test_what_is_not_given(lab):
+    """Rule 15. What is not given is 100 rows or 1 s, pauses from 0.1 s to 30 s, and 10 s for `close`."""
+    lab.scenario("101 keys, and the store fails twelve times; then it hangs, one more is put, and close")
+    buffer, table = open_buffer(lab, plan=[OSError] * 12)
+    await puts(lab, buffer, a=0)
+    await at(lab, 0.9)
+    await puts(lab, buffer, **{f"k{n}": n for n in range(98)})
+    lab.expect("writes after 99 keys", len(table.began), 0, trap="counts-values")
+    await puts(lab, buffer, b=0, c=0)
+    await at(lab, 500)
+    gaps = [b - a for a, b in zip(table.began, table.began[1:], strict=False)]
+    ok = 0.05 <= gaps[0] <= 0.1 + SOON and 15 <= gaps[10] <= 30 + SOON
+    lab.require(ok, expected="pauses from 0.1 to 30 s", got=f"from {gaps[0]} to {gaps[10]} s", trap="wrong-pause")
+    lab.expect("rows of the first batch", len(table.batches[0]), 100, trap="counts-values")
+    table.seconds = 10**6
+    await puts(lab, buffer, d=1)
+    closing = asyncio.create_task(buffer.close())
+    await asyncio.sleep(9.9)
+    lab.expect("close has returned after 9.9 s", closing.done(), False, trap="drain-incomplete")
+    lost = await lab.within(0.2, closing, what="close returns", trap="close-without-end")
+    lab.expect("what is lost", lost, {"d": 1}, trap="loss-untold")
 
 
 EVENTS = [

@@ -117,7 +117,7 @@ class WriteBehind:
         """
         last = next(self._places)
         for slot in self._waiting.values():
-            slot.due = 0.0
+            slot.due = -math.inf
         self._notify()
         while self._oldest_place() < last:
             await self._change()
@@ -183,8 +183,7 @@ class WriteBehind:
             except Exception:  # noqa: BLE001 - stores fail in their own ways
                 self._return(batch)
                 failures += 1
-                pause = min(self._retry_base * 2 ** (failures - 1), self._retry_cap)
-                await asyncio.sleep(pause)
+                await asyncio.sleep(min(self._retry_base * 2 ** (failures - 1), self._retry_cap))
             else:
                 self._settle()
                 size, failures = self._batch_size, 0
@@ -213,7 +212,7 @@ class WriteBehind:
     def _return(self, batch: dict[str, _Slot]) -> None:
         """Nothing is known to be written: back to the front, where a newer value takes the older one's place."""
         for key, slot in batch.items():
-            slot.due = 0.0
+            slot.due = -math.inf
             newer = self._waiting.pop(key, None)
             if newer is not None:
                 slot.value = newer.value

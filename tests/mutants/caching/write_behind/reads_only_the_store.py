@@ -117,7 +117,7 @@ class WriteBehind:
         """
         last = next(self._places)
         for slot in self._waiting.values():
-            slot.due = 0.0
+            slot.due = -math.inf
         self._notify()
         while self._oldest_place() < last:
             await self._change()
@@ -164,7 +164,7 @@ class WriteBehind:
     # that no caller's cancellation reaches a write. It ends when there is nothing to write.
 
     async def _work(self) -> None:
-        size, pause = self._batch_size, 0.0
+        size, pause = self._batch_size, self._retry_base
         while self._waiting:
             await self._until_due()
             batch = self._begin(size)
@@ -172,7 +172,7 @@ class WriteBehind:
                 await self._store.write({key: slot.value for key, slot in batch.items()})
             except Refused:
                 # Ever smaller batches, until what is refused is alone.
-                size, pause = len(batch) // 2, 0.0
+                size = len(batch) // 2
                 if size:
                     self._return(batch)
                 else:
@@ -182,11 +182,12 @@ class WriteBehind:
                     size = self._batch_size
             except Exception:  # noqa: BLE001 - stores fail in their own ways
                 self._return(batch)
-                pause = min(max(2 * pause, self._retry_base), self._retry_cap)
                 await asyncio.sleep(pause)
+                # Not base * 2 ** n, which is too large for a float after a thousand failures.
+                pause = min(2 * pause, self._retry_cap)
             else:
                 self._settle()
-                size, pause = self._batch_size, 0.0
+                size, pause = self._batch_size, self._retry_base
         self._worker = None
 
     async def _until_due(self) -> None:
@@ -212,7 +213,7 @@ class WriteBehind:
     def _return(self, batch: dict[str, _Slot]) -> None:
         """Nothing is known to be written: back to the front, where a newer value takes the older one's place."""
         for key, slot in batch.items():
-            slot.due = 0.0
+            slot.due = -math.inf
             newer = self._waiting.pop(key, None)
             if newer is not None:
                 slot.value = newer.value
