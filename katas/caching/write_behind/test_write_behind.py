@@ -184,7 +184,7 @@ async def test_the_stores_errors_stay_inside(lab, error):
     lab.scenario(f"batch_size 1; three writes raise {error.__name__}; a, b and a newer a are put, then flush")
     buffer, table = open_buffer(lab, batch_size=1, plan=[error] * 3)
     with lab.no_error(expected="put and flush raise nothing", trap="store-error-escapes"):
-        await play(lab, buffer, "0 a=1 b=2, 0.1 a=3")
+        await play(lab, buffer, "0 a=1 b=2, 0.12 a=3")
         await lab.within(10, buffer.flush(), what="flush returns", trap="one-error-stops-all")
     lab.expect("rows", table.rows(), {"a": 3, "b": 2}, trap="failed-batch-lost")
     lab.expect("exceptions nobody awaited", lab.errors_nobody_saw(), [], trap="store-error-escapes")
@@ -259,9 +259,8 @@ async def test_a_failed_write_is_tried_again(lab):
     flushing = asyncio.create_task(buffer.flush())
     await at(lab, 99)
     lab.expect("rows", table.rows(), {"a": 4, "b": 2, "c": 3}, trap="failed-batch-lost")
-    lab.expect(
-        "keys of the first batches", [[*batch] for batch in table.batches[:6]], [["a", "b"]] * 6, trap="out-of-turn"
-    )
+    keys = [sorted(batch) for batch in table.batches[:6]]
+    lab.expect("keys of the first batches", keys, [["a", "b"]] * 6, trap="out-of-turn")
     gaps = [round(b - a, 3) for a, b in zip(table.began, table.began[1:], strict=False)]
     due = [1, 2, 4, 6, 6, 0, 1, 2]
     ok = len(gaps) == len(due) and all(d / 2 - 0.001 <= gap <= d + SOON for d, gap in zip(due, gaps, strict=True))
@@ -284,7 +283,7 @@ async def test_refused_values_are_isolated(lab, bad):
     lab.scenario(f"a batch of k0 … k7, of which the store refuses {', '.join(f'k{n}' for n in bad)}; later k0, k7 = 99")
     buffer, table = open_buffer(lab, batch_size=8, bad=bad, retry_base=30)
     await puts(lab, buffer, **{f"k{n}": n for n in range(8)})
-    await asyncio.sleep(SOON)
+    await lab.within(SOON, buffer.flush(), what="flush returns", trap="poison-takes-all-down")
     due = {f"k{n}": n for n in range(8) if n not in bad}
     lab.expect("rows, at once", table.rows(), due, trap="poison-takes-all-down")
     await asyncio.sleep(60)
@@ -391,19 +390,6 @@ async def test_flush_does_not_wait_for_what_is_put_later(lab):
     task.cancel()
 
 
-async def test_flush_outlasts_failures(lab):
-    """Rule 10. `flush` waits until a failed write has succeeded, or what it waits for was refused."""
-    lab.scenario("a write takes 1 s; the first fails, b is refused; flush at 0.5 s, while it is on its way; c at 1.5 s")
-    buffer, table = open_buffer(lab, seconds=1, plan=[OSError], bad=[2], batch_size=2, retry_base=4)
-    await play(lab, buffer, "0 a=1 b=2, 0.5 a=1")
-    flushing = asyncio.create_task(buffer.flush())
-    await play(lab, buffer, "1.5 c=3")
-    lab.expect("flush has returned after the failure", flushing.done(), False, trap="flush-too-early")
-    await lab.within(9, flushing, what="flush returns", trap="flush-never-ends")
-    got = table.rows().get("a"), table.refused
-    lab.expect("row a, and what was refused by then", got, (1, [("b", 2)]), trap="flush-too-early")
-
-
 @sweep(kinds=("died-after", "lost-request", "lost-reply"))
 async def test_a_crash_loses_only_what_was_not_flushed(lab):
     """Rule 10. Whenever the process dies or a connection breaks, what was flushed before is in the store."""
@@ -453,7 +439,7 @@ async def test_who_is_cancelled_takes_no_write_along(lab, who):
 
 async def test_close_writes_what_is_left(lab):
     """Rule 12. `close` writes what is left, whatever fails meanwhile, and returns `{}` as soon as that is done."""
-    lab.scenario("batch_size 2; a write takes 1 s, the second fails; at 0.5 s a waits again, and c; close, timeout 20")
+    lab.scenario("batch_size 3; a write takes 1 s, the second fails; at 0.5 s a waits again, and c; close, timeout 20")
     buffer, table = open_buffer(lab, seconds=1, plan=["", OSError], batch_size=3, max_age=60, retry_base=2)
     await play(lab, buffer, "0 a=1 b=2 d=5, 0.5 c=3 a=4")
     closing = asyncio.create_task(buffer.close(timeout=20))
@@ -477,19 +463,21 @@ async def test_close_gives_up_and_tells(lab, how):
     await puts(lab, buffer, c=None)
     flushing = asyncio.create_task(buffer.flush())
     await at(lab, 2)
-    closing = asyncio.create_task(buffer.close(timeout=7))
+
+    async def close():
+        return await buffer.close(timeout=7), table.under_way
+
+    closing = asyncio.create_task(close())
     await at(lab, 8.9)
     lab.expect("close has returned after 6.9 s", closing.done(), False, trap="drain-incomplete")
-    lost = await lab.within(0.2, closing, what="close returns", trap="close-without-end")
-    lab.expect("writes under way, when close has returned", table.under_way, 0, trap="unowned-task")
+    lost, under_way = await lab.within(0.2, closing, what="close returns", trap="close-without-end")
+    lab.expect("writes under way, when close has returned", under_way, 0, trap="unowned-task")
     lab.expect("what is lost", lost, {"a": 2, "b": ORDER, "c": None}, trap="loss-untold")
     with lab.raises(Closed, when="from the flush that still waits", trap="waits-for-ever"):
         await lab.within(SOON, flushing, what="flush ends", trap="waits-for-ever")
     count = len(table.began)
     await at(lab, 99)
-    lab.expect(
-        "writes under way, or begun after close", table.under_way + len(table.began) - count, 0, trap="unowned-task"
-    )
+    lab.expect("writes begun after close", len(table.began) - count, 0, trap="unowned-task")
     lab.expect("tasks still alive", lab.tasks_alive(), [], trap="unowned-task")
     lab.expect("exceptions nobody awaited", lab.errors_nobody_saw(), [], trap="unowned-task")
     await expect_read(lab, buffer, "a", None, "keeps-what-is-written")
@@ -593,7 +581,7 @@ EVENTS = [
 
 
 @settings(max_examples=8)
-@given(st.lists(st.tuples(st.sampled_from(EVENTS), st.sampled_from([*FALSY, 1, True])), min_size=12, max_size=24))
+@given(st.lists(st.tuples(st.sampled_from(EVENTS), st.sampled_from([*FALSY, 1, True])), min_size=10, max_size=16))
 async def test_any_order_of_events(lab, events):
     """Rule 12. Whatever is put and fails in whatever order: at each moment and in the end the newest value counts."""
     buffer, table = open_buffer(lab, seconds=0.5, batch_size=2, capacity=3)
