@@ -1,7 +1,7 @@
-"""A refused value is reported, and stays.
+"""The pause is counted from the beginning of the failed write, so a write that is slow to fail has none.
 
-Trap: poison-stays
-Rule: 8
+Trap: wrong-pause
+Rule: 7
 """
 
 from __future__ import annotations
@@ -168,6 +168,7 @@ class WriteBehind:
         while self._waiting:
             await self._until_due()
             batch = self._begin(size)
+            began = asyncio.get_running_loop().time()
             try:
                 await self._store.write({key: slot.value for key, slot in batch.items()})
             except Refused:
@@ -177,13 +178,12 @@ class WriteBehind:
                     self._return(batch)
                 else:
                     [(key, slot)] = batch.items()
-                    self._return(batch)
-                    await asyncio.sleep(self._retry_cap)
+                    self._settle()
                     self._on_refused(key, slot.value)
                     size = self._batch_size
             except Exception:  # noqa: BLE001 - stores fail in their own ways
                 self._return(batch)
-                await asyncio.sleep(pause)
+                await asyncio.sleep(max(0.0, began + pause - asyncio.get_running_loop().time()))
                 # Not base * 2 ** n, which is too large for a float after a thousand failures.
                 pause = min(2 * pause, self._retry_cap)
             else:
