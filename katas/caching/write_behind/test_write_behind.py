@@ -15,7 +15,7 @@ from dojo.lab import sweep
 from dojo.lab.properties import given, settings, st
 
 SOON = 0.1  # seconds; what waits for nobody has happened by then
-FALSY = [None, False, 0, 0.0, "", [], {}]
+FALSY = [None, False, 0, "", [], {}]
 ORDER = {"total": 10.0, "paid": True, "lines": [1, None, ["zoë"]], "units": 2**70, "to": {"rooms": [{}, []], "": -0.5}}
 NONSENSE = [{"batch_size": 0}, {"batch_size": -1}, {"batch_size": 3, "capacity": 2}, {"max_age": 0}, {"max_age": -1.0}]
 NONSENSE += [{"retry_base": 0}, {"retry_base": -1, "retry_cap": 1}, {"retry_base": 2, "retry_cap": 1}]
@@ -170,6 +170,9 @@ async def test_all_else_is_asked_from_the_store(lab):
     table.database = None
     with lab.raises(AttributeError, when="from get, when read raises it", trap="keeps-what-is-written"):
         await buffer.get("k")
+    await puts(lab, buffer, k="unwritten")
+    with lab.no_error(expected="what is unwritten is not asked from the store", trap="reads-around"):
+        await expect_read(lab, buffer, "k", "unwritten")
 
 
 async def test_put_does_not_wait_for_the_store(lab):
@@ -232,7 +235,7 @@ async def test_one_write_at_a_time(lab):
     await lab.within(SOON, asyncio.gather(*flushing), what="flush has returned", trap="flush-never-ends")
 
 
-@pytest.mark.parametrize("newer", [2, True, 1.0, None], ids=repr)
+@pytest.mark.parametrize("newer", [2, True, None], ids=repr)
 @pytest.mark.parametrize("end", ["", OSError, "lose", "is refused"])
 async def test_what_is_put_during_a_write_is_kept(lab, end, newer):
     """Rule 6. What is put during a write is written after it, whatever that write was given, and however it ended."""
@@ -254,11 +257,24 @@ async def test_what_is_put_during_a_write_is_kept(lab, end, newer):
 
 async def test_a_failed_write_is_tried_again(lab):
     """Rule 7. A failed write is tried again, after a pause that doubles up to `retry_cap` and starts anew."""
-    lab.scenario("base 1, cap 6; a write takes 1 s; five fail, one succeeds, two more fail; flush is called at 6.5 s")
+    lab.scenario(
+        "base 1, cap 6; a write takes 1 s; five fail, one not, two more do; a at 2.6 s; flush at 2.2, 3, 4, … s"
+    )
     fails = [OSError] * 5 + [""] + [OSError] * 2
     buffer, table = open_buffer(lab, seconds=1, plan=fails, batch_size=2, retry_base=1, retry_cap=6)
-    await play(lab, buffer, "0 a=1 b=2 c=3, 6.5 a=4")
-    flushing = asyncio.create_task(buffer.flush())
+
+    async def flush():
+        await buffer.flush()
+        return table.rows()
+
+    await play(lab, buffer, "0 a=1 b=2, 0 c=3")
+    await at(lab, 2.2)
+    flushing = asyncio.create_task(flush())
+    await play(lab, buffer, "2.6 a=4")
+    others = []
+    for moment in range(3, 12):
+        await at(lab, moment)
+        others.append(asyncio.create_task(buffer.flush()))
     await at(lab, 99)
     lab.expect("rows", table.rows(), {"a": 4, "b": 2, "c": 3}, trap="failed-batch-lost")
     keys = [sorted(batch) for batch in table.batches[:6]]
@@ -267,22 +283,23 @@ async def test_a_failed_write_is_tried_again(lab):
     due = [1, 2, 4, 6, 6, 0, 1, 2]
     ok = len(gaps) == len(due) and all(d / 2 - 0.001 <= gap <= d + SOON for d, gap in zip(due, gaps, strict=True))
     lab.require(ok, expected=f"pauses of {due} s, or half as long", got=f"pauses of {gaps} s", trap="wrong-pause")
-    await lab.within(SOON, flushing, what="flush has returned", trap="flush-never-ends")
+    rows = await lab.within(SOON, flushing, what="flush has returned", trap="flush-never-ends")
+    lab.expect("rows when flush returned", rows, {"a": 4, "b": 2, "c": 3}, trap="flush-too-early")
 
 
 async def test_an_outage_may_last(lab):
     """Rule 7. However often it failed, a write is tried again."""
-    lab.scenario("the store is down for eleven hundred writes, half a minute apart; then it is back")
-    buffer, table = open_buffer(lab, plan=[OSError] * 1100, retry_base=29.0, batch_size=1)
+    lab.scenario("the store is down for a thousand writes and some, half a minute apart; then it is back")
+    buffer, table = open_buffer(lab, plan=[OSError] * 1030, retry_base=29.0, batch_size=1)
     await puts(lab, buffer, a=1)
-    await at(lab, 1100 * 31)
+    await at(lab, 1030 * 31)
     lab.expect("rows", table.rows(), {"a": 1}, trap="gives-up")
 
 
 @pytest.mark.parametrize("bad", [[0], [7], [2, 3], [1, 4, 6], range(8)], ids=str)
 async def test_refused_values_are_isolated(lab, bad):
     """Rule 8. A refused value is reported once and dropped; the others of its batch are written without a pause."""
-    lab.scenario(f"a batch of k0 … k7, of which the store refuses {', '.join(f'k{n}' for n in bad)}; later k0, k7 = 99")
+    lab.scenario(f"a batch of k0 … k7, of which the store refuses {', '.join(f'k{n}' for n in bad)}; later all are 99")
     buffer, table = open_buffer(lab, batch_size=8, bad=bad, retry_base=30)
     await puts(lab, buffer, **{f"k{n}": n for n in range(8)})
     await lab.within(SOON, buffer.flush(), what="flush returns", trap="poison-takes-all-down")
@@ -291,9 +308,10 @@ async def test_refused_values_are_isolated(lab, bad):
     await asyncio.sleep(60)
     lab.require(len(table.began) <= 30, expected="at most 30 writes", got=str(len(table.began)), trap="poison-stays")
     await expect_read(lab, buffer, f"k{bad[0]}", None, "poison-stays")
-    await play(lab, buffer, "61 k0=99 k7=99")
+    await play(lab, buffer, "61 k0=99 k1=99 k2=99 k3=99 k4=99 k5=99 k6=99 k7=99")
     await at(lab, 70)
-    lab.expect("rows, later", table.rows(), due | {"k0": 99, "k7": 99}, trap="poison-stays")
+    due = {f"k{n}": 99 for n in range(8)}
+    lab.expect("rows, and the last batch", [table.rows(), table.batches[-1]], [due] * 2, trap="poison-stays")
     lab.expect("values reported", sorted(table.refused), [(f"k{n}", n) for n in bad], trap="refused-in-silence")
     lab.expect("empty batches", table.batches.count({}), 0, trap="empty-write")
 
@@ -374,7 +392,8 @@ async def test_flush_returns_when_all_is_written(lab):
         done = [task.done() for task in flushing]
         trap = "flush-too-early" if sum(done) > sum(due) else "flush-never-ends"
         lab.expect(f"the three have returned by {moment} s", done, due, trap=trap)
-        await puts(lab, buffer, later=moment)
+        if moment > 10:
+            await puts(lab, buffer, later=moment)
     rows = {key: table.rows().get(key) for key in "abcd"}
     lab.expect("rows", rows, {"a": 1, "b": 2, "c": 3, "d": 4}, trap="flush-too-early")
     lab.expect("empty batches", table.batches.count({}), 0, trap="empty-write")
@@ -585,7 +604,7 @@ EVENTS = [
 ]
 
 
-@settings(max_examples=8)
+@settings(max_examples=6)
 @given(st.lists(st.tuples(st.sampled_from(EVENTS), st.sampled_from([*FALSY, 1, True])), min_size=10, max_size=16))
 async def test_any_order_of_events(lab, events):
     """Rule 12. Whatever is put and fails in whatever order: at each moment and in the end the newest value counts."""
