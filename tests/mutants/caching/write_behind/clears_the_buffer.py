@@ -2,7 +2,7 @@
 
 Trap: newer-value-dropped
 Rule: 6
-Published: in tutorials on write-behind caching: `write(buffer)`, then `buffer.clear()`
+Published: in tutorials on write-behind caching: a flush that writes, then starts with a new dict
 """
 
 from __future__ import annotations

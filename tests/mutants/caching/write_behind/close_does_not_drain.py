@@ -2,7 +2,6 @@
 
 Trap: drain-incomplete
 Rule: 12
-Published: in asyncio tutorials: `task.cancel()` at shutdown
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 Trap: last-ones-stay
 Rule: 3
-Published: in tutorials on batching writes
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 Trap: failed-batch-lost
 Rule: 7
-Published: in tutorials on write-behind caching
 """
 
 from __future__ import annotations

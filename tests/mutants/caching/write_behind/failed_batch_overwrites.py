@@ -2,7 +2,7 @@
 
 Trap: old-value-returns
 Rule: 6
-Published: in requeueing examples: `buffer.update(batch)`
+Published: in tutorials on write-behind caching: a failed batch is queued again behind newer writes
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Trap: age-restarts
 Rule: 3
-Published: in tutorials on write-behind caching, as a thread that sleeps
+Published: in tutorials on write-behind caching: a ticker, or a worker that sleeps
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Trap: writes-overlap
 Rule: 5
+Published: in tutorials on write-behind caching: a forced flush next to the background flusher
 """
 
 from __future__ import annotations

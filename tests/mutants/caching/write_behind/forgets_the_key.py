@@ -2,7 +2,7 @@
 
 Trap: newer-value-dropped
 Rule: 6
-Published: in tutorials on write-behind caching
+Published: in tutorials on write-behind caching: keys are deleted after the batch was written
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Trap: every-value-written
 Rule: 4
-Published: in designs where the buffer is a message queue
+Published: in tutorials on write-behind caching: the buffer is a queue of operations
 """
 
 import asyncio

@@ -2,7 +2,6 @@
 
 Trap: put-waits-for-the-store
 Rule: 2
-Published: in tutorials on batching writes
 """
 
 from __future__ import annotations

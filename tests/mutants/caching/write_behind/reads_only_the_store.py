@@ -2,7 +2,6 @@
 
 Trap: reads-around
 Rule: 1
-Published: in designs where the cache is a queue in front of the database
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Trap: poison-takes-all-down
 Rule: 8
-Published: in requeueing examples: one `except Exception` for all
+Published: in tutorials on write-behind caching: whatever exception it is, the batch is queued again
 """
 
 from __future__ import annotations

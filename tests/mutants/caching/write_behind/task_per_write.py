@@ -2,7 +2,7 @@
 
 Trap: writes-overlap
 Rule: 5
-Published: in tutorials on background tasks
+Published: in tutorials that compare write-behind with write-back: one asynchronous task for each write
 """
 
 import asyncio

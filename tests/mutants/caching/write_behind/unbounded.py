@@ -2,7 +2,7 @@
 
 Trap: unbounded
 Rule: 9
-Published: in tutorials on write-behind caching
+Published: in tutorials on write-behind caching: a queue without a limit
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 Trap: put-waits-for-the-store
 Rule: 2
-Published: in comparisons of caching strategies, whose two samples are the same
 """
 
 

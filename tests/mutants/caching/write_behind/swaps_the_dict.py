@@ -1,8 +1,7 @@
-"""The write-behind of the introductions: a dict, a loop that sleeps, swaps the dict and writes; errors are printed.
+"""A loop that sleeps, puts a new dict in the place of the full one, and writes that; errors are printed.
 
 Trap: gone-on-the-way
 Rule: 1
-Published: in tutorials on write-behind caching
 """
 
 import asyncio
