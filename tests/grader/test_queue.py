@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
+import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import pytest
+import trustme
 from kombu.connection import Connection
 
 from dojo.catalog import load
@@ -44,6 +49,15 @@ GRADED = Reply(
     Verdict("backoff_schedule", "failed", "no", (TestVerdict("test_x", 1, "A rule.", "failed"),), ("a flag",)),
 )
 
+
+HIDDEN = '''
+from backoff_schedule import delay
+
+
+def test_the_tenth_delay(lab):
+    """Rule 1. The tenth retry waits 512 times as long as the first."""
+    lab.expect("delay before retry 10", delay(10, base=1, cap=1000), 512.0, trap="not-doubling")
+'''
 
 # What they tell each other
 
@@ -76,6 +90,55 @@ def test_a_broker_of_another_kind_or_out_of_reach_is_said_with_the_remedy(tmp_pa
         assert "secret" not in str(error.value)
     with pytest.raises(GraderError, match="cannot be reached"):
         _grade(tmp_path, tmp_path / "book", "redis://127.0.0.1:1/0", [])
+
+
+@pytest.mark.parametrize("scheme", ["amqps", "rediss"])
+def test_a_broker_over_tls_has_to_be_the_one_in_the_url(
+    scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody between the two with a certificate of a name of their own hears neither password nor tests."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    for name, believed in (("localhost", True), ("elsewhere.example", False)):
+        with _tls_server(authority.issue_cert(name)) as (port, shaken):
+            server = broker.broker_at(f"{scheme}://me:secret@localhost:{port}/")
+            with pytest.raises(GraderError, match="SSL_CERT_FILE has to name"):
+                broker.reach(server)
+            with contextlib.suppress(*broker.broken(server)), broker.celery_app(server).connection_for_read() as line:
+                line.ensure_connection(max_retries=1, interval_start=0, timeout=5)
+        assert len(shaken) >= 2
+        assert set(shaken) == {believed}
+
+
+@contextlib.contextmanager
+def _tls_server(certificate: trustme.LeafCert) -> Iterator[tuple[int, list[bool]]]:
+    """One that hangs up after the handshake: its port, and of each connection whether there was one."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # here a client refuses before the server's handshake ends
+    certificate.configure_cert(context)
+    shaken: list[bool] = []
+
+    def serve() -> None:
+        while True:
+            try:
+                caller, _ = door.accept()
+            except OSError:
+                return
+            try:
+                with context.wrap_socket(caller, server_side=True):
+                    shaken.append(True)
+            except OSError:
+                shaken.append(False)
+
+    with socket.create_server(("localhost", 0)) as door:
+        server = threading.Thread(target=serve)
+        server.start()
+        try:
+            yield door.getsockname()[1], shaken
+        finally:
+            door.shutdown(socket.SHUT_RDWR)
+            server.join()
 
 
 def test_a_worker_with_other_tests_or_another_lab_does_not_grade(tmp_path: Path) -> None:
@@ -212,8 +275,9 @@ class _Listener:
         self.verdicts.append(task.key)
 
 
-def _grade(folder: Path, book: Path, queue: str | None, said: list[str]) -> Outcome:
-    return grade(Order(folder, book, (KATA,), Config(), cells=1, queue=queue), CATALOG, _Listener(said))
+def _grade(folder: Path, book: Path, queue: str | None, said: list[str], hidden: Path | None = None) -> Outcome:
+    order = Order(folder, book, (KATA,), Config(hidden=hidden), cells=1, queue=queue)
+    return grade(order, CATALOG, _Listener(said))
 
 
 @pytest.fixture(scope="module")
@@ -292,6 +356,30 @@ def test_workers_are_killed_and_the_book_is_the_same(
     assert (again.graded, again.ungraded) == (1, ())
     assert (tmp_path / "grades.csv").read_bytes() == local
     assert again.report.tier in ("namespaces", "process")
+
+
+def test_hidden_tests_travel_with_the_task(
+    valkey: far.Valkey, workers: list[far.Worker], folder: Path, tmp_path: Path
+) -> None:
+    """The workers have never seen them: the asking machine alone has the course's own tests."""
+    course = tmp_path / "course"
+    course.mkdir()
+    (course / KATA.test_file.name).write_text(HIDDEN)
+    few = tmp_path / "few"
+    for name in ("student-0", "student-1"):
+        shutil.copytree(folder / name, few / name)
+    said: list[str] = []
+    here = _grade(few, tmp_path / "here", None, said, course).report
+    afar = _grade(few, tmp_path / "afar", valkey.url, said, course).report
+    assert not said
+    own = [[test for test in student.katas[0].verdict.tests if test.hidden] for student in afar.students]
+    assert [[(test.name, test.status) for test in tests] for tests in own] == [
+        [("test_the_tenth_delay", "passed")],
+        [("test_the_tenth_delay", "failed")],
+    ]
+    assert [student.katas[0].tests for student in afar.students] == [
+        student.katas[0].tests for student in here.students
+    ]
 
 
 def test_the_asking_machine_is_killed_and_the_broker_too(

@@ -45,6 +45,8 @@ class Broker(Protocol):
     """What differs between the servers. `key` is an assignment's."""
 
     url: str
+    tls: dict[str, str] | None
+    """What the URL does not say of how to verify the server."""
 
     def connection(self) -> Connection:
         """A new one, not yet opened."""
@@ -95,7 +97,8 @@ def reach(broker: Broker) -> None:
     except broken(broker) as error:
         raise GraderError(
             f"--queue {shown(broker.url)} cannot be reached ({error}). Start the server, or see that host, port and "
-            "password are right and that a firewall lets this machine through."
+            "password are right and that a firewall lets this machine through. If its certificate is of an authority "
+            "of your own, SSL_CERT_FILE has to name that one's."
         ) from error
 
 
@@ -125,6 +128,7 @@ def celery_app(broker: Broker) -> Celery:
     queue = task_queue(broker)
     app = Celery("dojo-grade", broker=broker.url, set_as_current=False)
     app.conf.update(
+        broker_use_ssl=broker.tls,
         accept_content=["json"],
         task_serializer="json",
         task_ignore_result=True,  # replies go to a queue of the asking machine's
@@ -165,6 +169,8 @@ def reply_queue(name: str) -> Queue:
 
 class RedisBroker:
     """Redis or Valkey."""
+
+    tls: dict[str, str] | None = None
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -251,10 +257,17 @@ class RabbitBroker:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        parts = urlsplit(url)
+        # Without the name, py-amqp would believe anybody's certificate, if only its authority is a known one.
+        self.tls: dict[str, str] | None = (
+            {"server_hostname": parts.hostname or "localhost"} if parts.scheme == "amqps" else None
+        )
 
     def connection(self) -> Connection:
         # Confirmed: what was published is on disk when `publish` returns.
-        return Connection(self.url, heartbeat=60, connect_timeout=5, transport_options={"confirm_publish": True})
+        return Connection(
+            self.url, heartbeat=60, connect_timeout=5, ssl=self.tls, transport_options={"confirm_publish": True}
+        )
 
     def deliveries(self, key: str, headers: dict[str, Any]) -> int:
         return 1 + int(headers.get("x-delivery-count") or 0)
