@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import math
 import selectors
 from collections.abc import Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any
@@ -62,8 +63,16 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         selector.world = world
         self._world = world
         super().__init__(selector)
-        self._clock_resolution = 1e-9
         self.set_exception_handler(self._keep)
+
+    @property
+    def _clock_resolution(self) -> float:
+        """What asyncio adds to the time when it looks which timers are due; after 97 days a nanosecond adds nothing."""
+        return max(1e-9, 2 * math.ulp(self.time()))
+
+    @_clock_resolution.setter
+    def _clock_resolution(self, seconds: float) -> None:
+        """asyncio's own, of the real clock, is of no interest."""
 
     def time(self) -> float:
         return self._world.clock.monotonic()

@@ -2,6 +2,7 @@
 
     speed     a class of 100 students x 6 katas with known grades, with one worker and with two
     ratio     one judged file against a cold `pytest` in a namespace of its own, the same files in turn
+    loop      the whole command, on all cores, against a shell loop of such cold runs over the same files
     memory    the whole process tree's peak at 100 students and at 1,000
 
 A ratio survives a busy machine where seconds do not. Exit code 1 if a grade is not the one that was known beforehand.
@@ -35,7 +36,7 @@ from dojo.grader.supervisor import JOURNAL, Bench, Order
 from tests.cli.conftest import REPOSITORY
 from tests.grader.synthetic import LIMITS, Marks, choices, make_class
 
-PARTS = ("speed", "ratio", "memory")
+PARTS = ("speed", "ratio", "loop", "memory")
 CHEAP = "websocket_broadcaster"
 
 PLAIN = r"""
@@ -265,6 +266,35 @@ def ratio(place: Path, catalog: Catalog, katas: Sequence[Kata], number: int, see
     )
 
 
+def loop(place: Path, catalog: Catalog, katas: Sequence[Kata], number: int, seed: int) -> None:
+    """What an instructor waits for: everything from the start of the command to the finished book."""
+    folder, tree = place / "handed-in", place / "plain"
+    tree.mkdir(parents=True)
+    trusted.build(tree, catalog, katas)
+    files = []
+    for index, (kata, file) in enumerate(pairs(katas, number, seed)):
+        own = folder / f"student-{index:04}" / f"{kata.name}.py"
+        own.parent.mkdir(parents=True)
+        own.write_bytes(file.read_bytes() + b"\n# %d\n" % index)
+        files.append((kata, own))
+    cores = os.cpu_count() or 1
+    batch = graded(folder, katas, cores)
+    if batch.code:
+        raise SystemExit(f"dojo grade ended with {batch.code}")
+    begun = perf_counter()
+    green = sum(plain(tree, kata, file)[1] == 0 for kata, file in files)
+    seconds = perf_counter() - begun
+    report = json.loads((batch.book / "report.json").read_text(encoding="utf-8"))
+    passed = sum(kata["status"] == "passed" for student in report["students"] for kata in student["katas"])
+    if passed != green:
+        raise SystemExit(f"the loop finds {green} files right, and the grader {passed}")
+    print(
+        f"{number} files of {len(katas)} katas: dojo grade {batch.seconds:.1f} s, a shell loop {seconds:.1f} s: "
+        f"{seconds / batch.seconds:.1f} x; load {os.getloadavg()[0]:.1f} on {cores}",
+        flush=True,
+    )
+
+
 @dataclass(frozen=True)
 class Spent:
     """Seconds."""
@@ -358,6 +388,8 @@ def main() -> int:
         place = Path(directory).resolve()
         if "ratio" in parts:
             ratio(place, catalog, katas, asked.pairs, asked.seed, asked.students)
+        if "loop" in parts:
+            loop(place / "loop", catalog, katas, asked.pairs, asked.seed)
         if "memory" in parts:
             wrong += memory(place, catalog, asked.sizes, asked.seed, workers=2)
         if "speed" in parts:

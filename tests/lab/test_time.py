@@ -29,6 +29,18 @@ def test_a_month_passes_at_once(green):
     assert time.perf_counter() - real < 5  # a month would be two and a half million
 
 
+def test_the_smallest_timers_still_fire_after_years(green):
+    async def years(lab):
+        for days in (100, 1_000, 10_000):
+            await asyncio.sleep(days * 86_400)
+            for seconds in (0.1, 1e-3, 1e-6, 1e-7):
+                begun = lab.now
+                await asyncio.sleep(seconds)
+                assert lab.now - begun == pytest.approx(seconds, abs=2e-6)
+
+    green(years)
+
+
 def test_a_synchronous_sleep_passes_at_once(green):
     def hour(lab):
         redis = lab.redis_sync()
