@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import time_machine
 
@@ -21,7 +22,9 @@ _MONOTONIC_START_NS = 10_000 * NS
 """Away from zero: `if not self.last_seen` must not pass by accident at the first instant."""
 
 
-_REAL_MONOTONIC, _REAL_MONOTONIC_NS, _REAL_SLEEP = time.monotonic, time.monotonic_ns, time.sleep
+_REAL = {
+    name: getattr(time, name) for name in ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "sleep")
+}
 _installed: list[tuple[Clock, Callable[[float], None]]] = []
 
 
@@ -30,29 +33,50 @@ _installed: list[tuple[Clock, Callable[[float], None]]] = []
 
 
 def _monotonic() -> float:
-    return _installed[-1][0].monotonic() if _installed else _REAL_MONOTONIC()
+    return _installed[-1][0].monotonic() if _installed else _REAL["monotonic"]()
 
 
 def _monotonic_ns() -> int:
-    return _installed[-1][0].monotonic_ns() if _installed else _REAL_MONOTONIC_NS()
+    return _installed[-1][0].monotonic_ns() if _installed else _REAL["monotonic_ns"]()
+
+
+def _perf_counter() -> float:
+    return _installed[-1][0].monotonic() if _installed else _REAL["perf_counter"]()
+
+
+def _perf_counter_ns() -> int:
+    return _installed[-1][0].monotonic_ns() if _installed else _REAL["perf_counter_ns"]()
 
 
 def _sleep(seconds: float) -> None:
-    (_installed[-1][1] if _installed else _REAL_SLEEP)(seconds)
+    (_installed[-1][1] if _installed else _REAL["sleep"])(seconds)
+
+
+_VIRTUAL: dict[str, Callable[..., Any]] = {
+    "monotonic": _monotonic,
+    "monotonic_ns": _monotonic_ns,
+    "perf_counter": _perf_counter,
+    "perf_counter_ns": _perf_counter_ns,
+    "sleep": _sleep,
+}
 
 
 @contextlib.contextmanager
-def real_time() -> Iterator[None]:
+def _functions(of: Mapping[str, Callable[..., Any]]) -> Iterator[None]:
+    before = {name: getattr(time, name) for name in of}
+    vars(time).update(of)
+    try:
+        yield
+    finally:
+        vars(time).update(before)
+
+
+def real_time() -> contextlib.AbstractContextManager[None]:
     """The interpreter's own functions again, for the lab's own late imports.
 
     What a library keeps of them is then the same whether it was imported inside a world or long before.
     """
-    virtual = time.monotonic, time.monotonic_ns, time.sleep
-    time.monotonic, time.monotonic_ns, time.sleep = _REAL_MONOTONIC, _REAL_MONOTONIC_NS, _REAL_SLEEP
-    try:
-        yield
-    finally:
-        time.monotonic, time.monotonic_ns, time.sleep = virtual
+    return _functions(_REAL)
 
 
 class Clock:
@@ -141,16 +165,13 @@ class Clock:
     def installed(self, sleep: Callable[[float], None]) -> Iterator[None]:
         """Put this clock behind the interpreter's; `sleep` replaces ``time.sleep``.
 
-        ``perf_counter`` stays real, so that profilers and pytest's own durations still work.
+        Whoever took `perf_counter` before, as pytest did for its durations, still has the real one.
         """
-        before = time.monotonic, time.monotonic_ns, time.sleep
-        with time_machine.travel(EPOCH_S, tick=False) as traveller:
+        with time_machine.travel(EPOCH_S, tick=False) as traveller, _functions(_VIRTUAL):
             self._traveller = traveller
             _installed.append((self, sleep))
-            time.monotonic, time.monotonic_ns, time.sleep = _monotonic, _monotonic_ns, _sleep  # type: ignore[assignment]
             try:
                 yield
             finally:
-                time.monotonic, time.monotonic_ns, time.sleep = before
                 _installed.pop()
                 self._traveller = None

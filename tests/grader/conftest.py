@@ -20,8 +20,8 @@ from dojo.runner import Limits
 
 LIMITS = Limits(wall_seconds=60.0, cpu_seconds=20, output_bytes=1 << 20, memory_bytes=1 << 30)
 PATIENCE = Patience(kata_seconds=60.0, most_runs=10)
-SHORT_LIMITS = replace(LIMITS, wall_seconds=20.0, cpu_seconds=3)
-SHORT_PATIENCE = replace(PATIENCE, kata_seconds=12.0)
+SHORT_LIMITS = replace(LIMITS, wall_seconds=20.0, cpu_seconds=2)
+SHORT_PATIENCE = replace(PATIENCE, kata_seconds=6.0)
 """For what never ends. For anything else too short: a slow machine takes seconds where another takes tenths."""
 
 

@@ -17,10 +17,11 @@ from dojo.lab.explore import Experiment, conduct
 
 def test_a_month_passes_at_once(green):
     async def month(lab):
-        begun = time.time(), time.monotonic(), datetime.datetime.now(datetime.UTC)
+        begun = time.time(), time.monotonic(), datetime.datetime.now(datetime.UTC), time.perf_counter_ns()
         await asyncio.sleep(31 * 86_400)
         assert time.time() - begun[0] == 31 * 86_400
         assert time.monotonic() - begun[1] == 31 * 86_400
+        assert time.perf_counter_ns() - begun[3] == 31 * 86_400 * 10**9
         assert datetime.datetime.now(datetime.UTC) - begun[2] == datetime.timedelta(days=31)
         assert lab.now == 31 * 86_400
 
