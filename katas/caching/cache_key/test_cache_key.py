@@ -8,7 +8,6 @@ import datetime
 import enum
 import itertools
 import math
-import uuid
 
 import pytest
 import redis
@@ -33,12 +32,13 @@ class Account:
     def count(cls, day="today"): ...
     @staticmethod
     def rate(day="today"): ...
-class Savings(Account): ...
+class Savings(Account):
+    class Loan(Account): ...
 class Loan(Account):
     def balance(self, day="today"): ...
     @staticmethod
     def rate(day="today"): ...
-class Session:
+class Session(metaclass=type("Meta", (type,), {})):
     def user(self): ...
 '''  # fmt: skip
 CODE = compile(SHOP, "shop.py", "exec")
@@ -64,16 +64,14 @@ def make(lab, fn, *args, namespace="web", version=1, maker=None, **kwargs):
 def key_of(lab, text, **values):
     """The key of the call that `text` writes down, such as "Account(7).balance('today')", in a process of its own."""
     names = {**process(), **values, "given": lambda *args, **kwargs: (args, kwargs)}
-    call = ast.parse(text, mode="eval")
-    fn = eval(ast.unparse(call.body.func), names)
-    call.body.func = ast.copy_location(ast.Name("given", ast.Load()), call.body.func)
-    args, kwargs = eval(compile(call, "<call>", "eval"), names)
-    return make(lab, fn, *args, **kwargs)
+    fn = ast.unparse(ast.parse(text, mode="eval").body.func)
+    args, kwargs = eval("given" + text.removeprefix(fn), names)
+    return make(lab, eval(fn, names), *args, **kwargs)
 
 
-def same(lab, what, keys, trap):
+def same(lab, what, keys, trap, got="{} and {}"):
     for key in keys:
-        lab.require(key == keys[0], expected=f"one key for {what}", got=f"{keys[0]} and {key}", trap=trap)
+        lab.require(key == keys[0], expected=f"one key for {what}", got=got.format(keys[0], key), trap=trap)
 
 
 def agree(lab, texts, trap):
@@ -118,7 +116,7 @@ def test_a_call_that_cannot_be_is_refused(lab):
 
 def test_functions_of_one_name_have_different_keys(lab):
     """Rule 4. Functions of one name in different modules or classes have different keys."""
-    modules, names = ["shop", "bank", "shop.rate", "shop.Account"], ["rate", "stock", "Account.rate", "Loan.rate"]
+    modules, names = ["shop", "old.shop", "shop.rate", "shop.Account"], ["rate", "stock", "Account.rate", "Loan.rate"]
     found = [(f"{name}('tea') of module {m}", eval(name, process(m))) for m in modules for name in names]
     differ(lab, [(what, make(lab, fn, "tea")) for what, fn in found], trap="bare-name")
 
@@ -128,13 +126,12 @@ def test_self_is_an_argument(lab):
     lab.scenario("class Account has __cache_key__(), which gives its number; Savings and Loan derive from it")
     one, two = (process()["Account"](7) for _ in range(2))
     keys = [make(lab, one.balance), make(lab, two.balance)]
-    due = "one key for balance() of two objects, both Account(7)"
-    lab.require(keys[0] == keys[1], expected=due, got="two", trap="address-in-key")
-    others = ["Account(7)", "Account(8)", "Account('7')", "Savings(7)", "Loan(7)"]
+    same(lab, "balance() of two objects, both Account(7)", keys, trap="address-in-key", got="two")
+    others = ["Account(7)", "Account(8)", "Account('7')", "Savings(7)", "Loan(7)", "Savings.Loan(7)"]
     differ(lab, keys_of(lab, others, "{}.balance()"), trap="self-forgotten")
-    differ(lab, keys_of(lab, [*others, "7", "(7,)", "(Account, 7)", "('shop', 'Account', 7)"], "price({})"),
-           trap="self-forgotten")  # fmt: skip
-    agree(lab, ["Account(7).balance()", "Account.balance(self=Account(7), day='today')"], trap="self-forgotten")
+    others += ["7", "(7,)", "(Account, 7)", "('shop', 'Account', 7)"]
+    differ(lab, keys_of(lab, others, "price({})"), trap="self-forgotten")
+    agree(lab, ["Savings(7).balance()", "Account.balance(self=Savings(7), day='today')"], trap="self-forgotten")
     two.number = 8
     mine, bank = make(lab, two.balance), make(lab, process()["find"], process("bank")["Account"](7))
     differ(lab, [("Account(7).balance()", keys[1]), ("that of the same object, now 8", mine)], trap="self-forgotten")
@@ -146,8 +143,12 @@ def test_cls_is_an_argument(lab):
     lab.scenario("class Account has a class method count(), and Savings and Loan inherit it")
     agree(lab, ["Savings.count()", "Savings.count('today')", "Savings(7).count(day='today')"], trap="address-in-key")
     differ(lab, keys_of(lab, ["Account", "Savings", "Loan"], "{}.count()"), trap="class-forgotten")
-    keys = keys_of(lab, ["Account", "Savings", "Loan", "'Loan'", "('shop', 'Loan')", "int", "str"], "find({})")
-    elsewhere = ("find(Account), an Account of module bank", key_of(lab, "find(it)", it=process("bank")["Account"]))
+    agree(lab, ["Savings.count()", "Account.count.__func__(Savings)"], trap="class-forgotten")
+    values = ["Account", "Savings", "Loan", "Savings.Loan", "'Loan'", "'shop.Loan'", "'shop:Loan'", "('shop', 'Loan')",
+              "\"<class 'shop.Loan'>\"", "int", "str", "Session"]  # fmt: skip
+    with lab.no_error(expected=f"a key for each of {', '.join(values)}", trap="class-forgotten"):
+        keys = keys_of(lab, values, "find({})")
+    elsewhere = ("find(Loan), that of module shop.Savings", key_of(lab, "find(it)", it=process("shop.Savings")["Loan"]))
     differ(lab, [*keys, elsewhere], trap="class-forgotten")
 
 
@@ -158,47 +159,48 @@ def test_values_of_different_types_differ(lab):
         "'null'", "''", "b''", "()", "[]", "{}", "set()", "frozenset()", "(1,)", "[1]", "{1}", "frozenset({1})",
         "(True,)", "[1.0]", "{True}", "{1.0}", "{'1'}", "{1: 'a'}", "{1.0: 'a'}", "{'1': 'a'}", "{True: 'a'}",
         "{1: 'a', '1': 'b'}", "{1: 'b', '1': 'a'}", "{'a': 1}", "{'a': True}", "{'a': (1,)}", "float('inf')",
-        "[('a', 1)]", "-1", "-2", "2**64", "2**64 - 1", "10**16", "1e16", "10**16 + 1", "0.1 + 0.2", "0.3", "'inf'",
-        "'a'", "'A'", "b'a'", "'Zoë'", "'Zo'", "'Zo?'", "'Zo\\\\xeb'", "'Zoe\\u0308'", "'Zo\\xeb'.encode()", "b'\\xff'",
-        "[[1], [2]]", "[[1, 2]]", "[[[1]], 2]", "(1, 2)", "(2, 1)", "{1, 2}", "{(1, 2)}",
+        "float('-inf')", "[('a', 1)]", "-1", "-2", "2**64", "2**64 - 1", "10**16", "1e16", "10**16 + 1", "0.3",
+        "0.1 + 0.2", "'inf'", "'a'", "'A'", "b'a'", "'Zoë'", "'Zo'", "'Zo?'", "'Zo\\\\xeb'", "'Zoe\\u0308'", "'Zoe?'",
+        "'Zoe'", "'Zo\\xeb'.encode()", "b'\\xff'", "b'\\xfe'", "b'\\0'", "'\\n'", "'\\r\\n'", "[1, 2]", "[2, 1]",
+        "(1, 2)", "{(1, 2)}", "[[1], [2]]", "[[1, 2]]", "[[[1]], 2]", "[" * 49 + "]" * 49, "[" * 50 + "]" * 50,
     ]  # fmt: skip
-    differ(lab, keys_of(lab, values, "find({})"), trap="types-blurred")
+    near = ["'tea'", "'eur', 'tea'", "'tea', vat=1", "'tea', ''", "'tea', ()", "'tea', {}", "'tea', 0"]
+    differ(lab, [*keys_of(lab, values, "find({})"), *keys_of(lab, near, "price({})")], trap="types-blurred")
 
 
 def test_no_two_lists_of_arguments_run_together(lab):
     """Rule 8. Where one part of a call ends and the next begins is never in doubt, whatever the texts contain."""
     lab.scenario("def find(*words, **filters), and def labelled(name, /, **labels)")
     texts = [
-        "find()", "find('')", "find('', '')", "find('a b')", "find('a', 'b')", "find('b', 'a')", "find('a, b')",
-        "find(\"a', 'b\")", "find(('a', 'b'))", "find(['a', 'b'])", "find(['a'], ['b'])",
-        "find(['a'], 'b')", "find('a', b=1)", "find('a', 'b', 1)", "find('a', ('b', 1))", "find('a', {'b': 1})",
-        "find('a', 'b=1')", "find('a', b='1')", "find('a', filters={'b': 1})", "find('a', words='b')",
-        "find('c', words='b')", "find(a='b', c='d')", "find(a=\"b', c='d\")", "find(a='b,c=d')", "find(ab='c')",
-        "find(a='bc')", "find('str:1:a')", "find('a:b', 'c')", "find('a', 'b:c')", "find(12, 3)", "find(1, 23)",
-        "find(a=None)", "price('tea')", "price('tea', vat=False)", "price('tea', None)", "price('eur', 'tea')",
+        "find()", "find('')", "find('', '')", "find('b')", "find('a', 'b')", "find('b', 'a')", "find(\"a', 'b\")",
+        "find(('a', 'b'))", "find(['a', 'b'])", "find(['a'], ['b'])", "find(['a'], 'b')", "find('a', b=1)",
+        "find('a', 'b', 1)", "find('a', ('b', 1))", "find('a', {'b': 1})", "find('a', 'b=1')", "find('a', b='1')",
+        "find('a', filters={'b': 1})", "find('a', words='b')", "find('c', words='b')", "find(a='b', c='d')",
+        "find(a=\"b', c='d\")", "find(a='b,c=d')", "find(ab='c')", "find(a='bc')", "find(**{'': 'b'})", "find(a=None)",
+        "price('tea')", "find('str:1:a')", "find(12, 3)", "find(1, 23)", "price('eur', 'tea')", "price('tea', None)",
         "labelled('tea', name='milk')", "labelled('coffee', name='milk')", "labelled('milk', name='tea')",
     ]  # fmt: skip
     differ(lab, keys_of(lab, texts), trap="parts-run-together")
     find = process()["find"]
-    ends = ("'{}'", '"{}"', "){}(", "{}str:", "{}s:", "){}str(")
-    marks = [end.format(mark) for end in ends for mark in (",", ", ", ":", "|", " ", "\0", "")]
-    for mark in (*map(chr, range(65)), *"[\\]^_`{|}~", "::", "||", ", ", "\0\0", *marks):
-        calls = ("a", "b"), (f"a{mark}", "b"), ("a", f"{mark}b"), (f"a{mark}b",)
-        differ(lab, [(f"find{call}", make(lab, find, *call)) for call in calls], trap="parts-run-together")
+    ends = ("'{}'", '"{}"', "){}(", "{}str:", "{}s:", "){}str(", "){0}(str{0}")
+    marks = [end.format(mark) for end in ends for mark in (",", ", ", ":", "|", " ", "\0", "\x1f", "")]
+    marks += [*map(chr, range(65)), *"[\\]^_`{|}~", "::", "||", ", ", "\0\0"]
+    calls = [call for mark in marks for call in ((f"a{mark}", "b"), ("a", f"{mark}b"), (f"a{mark}b",))]
+    differ(lab, [(f"find{call}", make(lab, find, *call)) for call in calls], trap="parts-run-together")
 
 
 def test_sets_and_dicts_have_no_order(lab):
     """Rule 9. Equal sets and dicts have one key, in whichever order they were filled, and whatever they mix."""
-    words = [f"word {n}" for n in range(20)]
+    find, words = process()["find"], [f"word {n}" for n in range(20)]
     # Whether two words change places in a set depends on the process; of twenty, some two always do.
     pair = next([a, b] for a, b in itertools.combinations(words, 2) if [*{a, b}] != [*{b, a}])
     for what, members in {
         "0 and 8": [0, 8], "two words": pair, "twenty words": words, "1, '1' and (2,)": [1, "1", (2,)],
-        "sets, which compare as subsets": [frozenset({1, 2}), frozenset({2, 3}), frozenset({3})],
+        "sets, which compare as subsets": [frozenset(of) for of in ((1, 2), (2, 3), (3,), (0, 8), (4,))],
     }.items():  # fmt: skip
         for kind in (set, frozenset, dict.fromkeys, lambda of: {"in": [set(of)]}, lambda of: {n: n for n in of}):
             with lab.no_error(expected=f"a key for {what}", trap="fill-order"):
-                keys = [make(lab, process()["find"], kind(order)) for order in (members, members[::-1])]
+                keys = [make(lab, find, kind(order)) for order in (members, [*map(rebuilt, members)][::-1])]
             same(lab, f"{what}, in a set or dict that was filled in two orders", keys, trap="fill-order")
 
 
@@ -241,14 +243,13 @@ def test_keys_are_equal_just_when_the_values_are(lab, values):
 
 def test_what_cannot_be_told_apart_is_refused(lab):
     """Rule 10. An argument that is not supported raises `Unkeyable`, wherever in the call it stands."""
-    text, number, row = type("Text", (str,), {}), type("Number", (int,), {}), collections.namedtuple("Row", "id")
     point = type("Point", (), {"__repr__": lambda self: "Point(1, 2)", "__eq__": lambda self, other: True})
     deep, data = type("Deep", (), {"__cache_key__": lambda self: [1j]}), dataclasses.make_dataclass("Data", ["id"])
     for value in (
         object(), point(), deep(), data(1), lambda: 1, (n for n in [1]), range(3), 1j, bytearray(b"a"), {"a": 1}.keys(),
-        text("a"), number(1), row(1), enum.IntEnum("Size", "BIG").BIG, collections.OrderedDict(a=1), uuid.UUID(int=1),
-        collections.Counter("a"), datetime.date(2024, 2, 29), datetime.timedelta(1),
-        datetime.datetime(2024, 2, 29), list[int], ..., math,
+        *(type(f"A{t.__name__}", (t,), {})() for t in (str, bytes, int, float, tuple, list, set, frozenset, dict)),
+        collections.namedtuple("Row", "id")(1), enum.IntEnum("Size", "BIG").BIG, list[int], math, ...,
+        datetime.date(2024, 2, 29), datetime.datetime(2024, 2, 29),
     ):  # fmt: skip
         for what, args, kwargs in ("x", [value], {}), ("[1, x]", [[1, value]], {}), ("a={1: x}", [], {"a": {1: value}}):
             with lab.raises(Unkeyable, when=f"for find({what}), x: {type(value).__name__}", trap="guessed-from-repr"):
@@ -259,7 +260,7 @@ def test_what_cannot_be_told_apart_is_refused(lab):
 
 
 def test_every_process_makes_the_same_key(lab):
-    """Rule 11. Every process makes the same key: nothing in it depends on addresses or on the seed of `hash`."""
+    """Rule 11. Every process makes the same key: no address, no seed of `hash` and no code of a function is in it."""
     other = lab.process()
     # What differs between two processes is made to differ here: functions and objects, addresses, hashes.
     other.hash, other.id = (lambda value: hash(("salt", value))), (lambda value: id(value) + 4096)
@@ -268,40 +269,44 @@ def test_every_process_makes_the_same_key(lab):
         ("Savings(7).balance", "today"), ("Savings.count",),
     ):  # fmt: skip
         keys = [make(lab, eval(fn, process()), *args, maker=maker) for maker in (make_key, other.make_key)]
-        due = f"one key for one call of {fn} in two processes"
-        lab.require(keys[0] == keys[1], expected=due, got="two", trap="one-process-only")
+        same(lab, f"one call of {fn} in two processes", keys, trap="one-process-only", got="two")
+    exec("\n\ndef price(item: str, currency='eur', *, vat=True): return 3", newer := {"__name__": "shop"})
+    keys = [make(lab, names["price"], "tea") for names in (process(), newer)]
+    same(lab, "price('tea') before and after a change of its code", keys, trap="one-process-only")
 
 
 def test_keys_are_short_and_plain(lab):
     """Rule 12. A key starts with its namespace and a colon; it is at most 200 printable ASCII characters, no spaces."""
     values = {"10,000 letters": "x" * 10_000, "a big dict": {n: n for n in range(500)}, "spaces": "ë ☕\n\t\x7f"}
+    cases = ("shop", "find", "web", 1), ("läden." * 50, "fände" * 50, "A:b!~" + "n" * 59, 2**63 - 1)
     for what, value in {**values, **{f"{n} letters": "ë" * n for n in range(10, 101, 10)}}.items():
-        for module, namespace, version in ("shop", "web", 1), ("läden." * 50 + "tea", "a:b!~" + "n" * 59, 2**63 - 1):
-            key = make(lab, process(module)["find"], value, namespace=namespace, version=version)
-            due = f"at most 200 characters for {what}"
-            lab.require(len(key) <= 200, expected=due, got=f"{len(key)}", trap="unbounded-key")
+        for module, name, namespace, version in cases:
+            find = process(module)["find"]
+            find.__name__ = find.__qualname__ = name
+            key = make(lab, find, value, namespace=namespace, version=version)
+            due, got = "at most 200 characters", f"{len(key)} for {what}"
+            lab.require(len(key) <= 200, expected=due, got=got, trap="unbounded-key")
             odd = [c for c in key if not "!" <= c <= "~"]
             lab.expect(f"other than printable ASCII in the key for {what}", odd, [], trap="not-a-key")
-            begins = key.startswith(f"{namespace}:")
-            lab.require(begins, expected=f"a key that starts with {namespace}:", got=key, trap="not-a-key")
+            lab.expect("start of the key", key[: len(namespace) + 1], f"{namespace}:", trap="not-a-key")
 
 
 def test_long_calls_differ_as_well(lab):
     """Rule 13. Calls too long for a key still have different keys, told by a digest of at least 120 bits."""
     find, far = process()["find"], "x" * 1000
-    for place in (0, 500, 1000, 1500, 1999):
-        words = {letter: "x" * place + letter + "x" * (1999 - place) for letter in "ab"}
-        keys = [(f"2,000 x with {letter} at {place}", make(lab, find, word)) for letter, word in words.items()]
+    for place in (0, 500, 1500, 5000, 19_999):
+        words = {letter: "x" * place + letter + "x" * (19_999 - place) for letter in "ab"}
+        keys = [(f"20,000 x with {letter} at {place}", make(lab, find, word)) for letter, word in words.items()]
         differ(lab, keys, trap="cut-off")
     many = [make(lab, find, f"{n}{far}") for n in range(256)]
-    # Each place of a key can tell as many calls apart as it takes different characters.
+    # Each place tells as many calls apart as it takes characters, but for those that 256 calls miss: two bits at most.
     bits = round(sum(math.log2(len({*place})) for place in itertools.zip_longest(*many)))
-    lab.require(bits >= 120, expected="keys that differ in 120 bits or more", got=f"{bits} bits", trap="short-digest")
+    lab.require(bits >= 118, expected="keys that differ in 120 bits or more", got=f"{bits} bits", trap="short-digest")
 
 
 def test_namespaces_and_versions_are_apart(lab):
     """Rule 14. The same call in another namespace or version has another key, whatever the namespaces contain."""
-    find, versions = process()["find"], (0, 1, 2, 10, 11, 111, 2**62, 2**63 - 1)
+    find, versions = process()["find"], (0, 1, 2, 11, 111, 2**62, 2**63 - 2, 2**63 - 1)
     names = ["web", "Web", "web1", "web:1", "web:1:1", "web:v1", "web:", ":", "web:shop", "1", "web.1", "web-1"]
     keys = [(f"version {v} of {n}", make(lab, find, "a", namespace=n, version=v)) for n in names for v in versions]
     differ(lab, keys, trap="namespaces-run-together")
@@ -343,16 +348,16 @@ async def test_a_bump_is_seen_by_every_server(lab):
     """Rule 17. A bump is seen by every server at once, for its own namespace and no other."""
     lab.scenario("two servers, each with a client of its own")
     one, two, mine, yours = lab.process(), lab.process(), lab.redis(), lab.redis()
-    names = ["web", "web:", "web:version", "version:web", "version", "Web", "we"]
+    names = ["web", "web:", "web:version", "version:web", "version", "Web", "w" * 64, "w" * 63 + "e"]
     seen = {name: number(lab, await two.current_version(yours, name)) for name in names}
     for name in (*names, *names[::-1], "web", "web"):
         bumped = number(lab, await one.bump_version(mine, name))
         lab.require(bumped > seen[name], expected=f"over {seen[name]} for {name}", got=f"{bumped}", trap="lost-bump")
         seen[name] = bumped
-        there = await two.current_version(yours, name)
-        lab.expect(f"version of {name} on the other server", there, bumped, trap="private-version")
         now = {other: number(lab, await two.current_version(yours, other)) for other in names}
-        lab.expect(f"all versions after a bump of {name}", now, seen, trap="bump-too-wide")
+        lab.expect(f"version of {name} on the other server", now[name], bumped, trap="private-version")
+        others = [other for other in names if now[other] != seen[other]]
+        lab.expect(f"other namespaces that a bump of {name} has changed", others, [], trap="bump-too-wide")
 
 
 async def test_a_bump_orphans_and_deletes_nothing(lab):
@@ -365,6 +370,7 @@ async def test_a_bump_orphans_and_deletes_nothing(lab):
         lab.server.raw.set(key, "3", px=3_600_000)
     new = number(lab, await bump_version(client, "web"))
     lab.expect("entries under the old version", lab.server.raw.mget(entries), [b"3", b"3"], trap="entries-deleted")
+    lab.expect("version of the namespace", await current_version(client, "web"), new, trap="private-version")
     kept = lab.server.keys_without_ttl()
     lab.require(kept != [], expected="a key without TTL", got="none", trap="version-comes-back")
     await asyncio.sleep(90 * 86_400)
@@ -375,7 +381,9 @@ async def test_a_bump_orphans_and_deletes_nothing(lab):
 async def test_a_bump_that_dies_leaves_a_version(lab):
     """Rule 18. A bump deletes no entry, and a version never comes back, however long nobody bumps and whatever dies."""
     old = number(lab, await bump_version(lab.redis(), "web"))
-    await lab.attempt(bump_version(lab.redis(), "web"), name="bumps")
+    bump = await lab.attempt(bump_version(lab.redis(), "web"), name="bumps")
+    new = number(lab, bump.value) if bump.ok else old + 1
+    lab.require(new > old, expected=f"a version greater than {old}", got=f"{new}", trap="lost-bump")
     await asyncio.sleep(30 * 86_400)
     now = number(lab, await current_version(lab.redis(), "web"))
     lab.require(now >= old, expected=f"version {old} or a later one", got=f"{now}", trap="version-comes-back")
@@ -390,6 +398,7 @@ ERRORS = [redis.ConnectionError("refused"), redis.TimeoutError("timed out"), red
 async def test_a_failure_of_redis_is_not_a_version(lab, error):
     """Rule 19. If Redis fails, `current_version` and `bump_version` raise its `redis.RedisError`."""
     await bump_version(lab.redis(), "web")
+    await current_version(lab.redis(), "web")
     for call in (current_version, bump_version):
         when = f"from {call.__name__}: {error}"
         with lab.server.outage(error), lab.raises(redis.RedisError, when=when, trap="silent-outage"):

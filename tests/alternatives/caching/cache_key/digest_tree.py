@@ -8,6 +8,7 @@ Breaks: none
 
 import inspect
 import struct
+from base64 import urlsafe_b64encode
 from functools import partial
 from hashlib import blake2b
 
@@ -84,7 +85,7 @@ def make_key(fn, args, kwargs, *, namespace, version):
         empty = {parameter.VAR_POSITIONAL: (), parameter.VAR_KEYWORD: {}}.get(parameter.kind, parameter.default)
         walked.append(digest_of(given.get(name, empty)))
     root = digest("call", digest_of((namespace, version, fn.__module__, fn.__qualname__)), *walked)
-    return f"{namespace}:{int.from_bytes(root):058d}"
+    return f"{namespace}:{urlsafe_b64encode(root[:15]).decode()}"  # 120 bits, the fewest that are allowed
 
 
 def check(namespace):
