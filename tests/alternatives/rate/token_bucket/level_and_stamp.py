@@ -1,6 +1,6 @@
 """The other side of the same line: a leaky bucket, whose level falls, in a hash of two fields and a Lua script.
 
-Design: level and stamp as doubles in a hash; levels are compared with a billionth of a token to spare.
+Design: level and stamp as doubles in a hash; levels are microseconds, compared with a thousandth of one to spare.
 
 Breaks: none
 """
@@ -10,23 +10,22 @@ import math
 from dataclasses import dataclass
 
 SCRIPT = """
-local capacity, interval, cost, almost = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), 1e-9
+local capacity, interval, cost, almost = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), 0.001
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local level, at = unpack(redis.call('HMGET', KEYS[1], 'level', 'at'))
 level, at = tonumber(level or 0), tonumber(at or now)
-level = math.max(0, level - math.max(0, now - at) / interval)
-local wait = 0
-if level + cost > capacity + almost then
-  wait = math.ceil((level + cost - capacity) * interval - 0.001)
-else
-  level = level + cost
+level = math.max(0, level - math.max(0, now - at))
+local missing = level + (cost - capacity) * interval
+if missing <= almost then
+  level, missing = level + cost * interval, 0
 end
 if level > almost then
   redis.call('HSET', KEYS[1], 'level', string.format('%.17g', level), 'at', string.format('%.0f', now))
-  redis.call('PEXPIRE', KEYS[1], math.ceil(level * interval / 1000))
+  redis.call('PEXPIRE', KEYS[1], math.ceil(level / 1000))
 end
-return {math.floor(capacity - level + almost), wait, math.ceil(level * interval - 0.001)}
+local remaining = math.floor(capacity - (level - almost) / interval)
+return {remaining, math.ceil(missing - almost), math.ceil(level - almost)}
 """
 
 
