@@ -1,7 +1,7 @@
-"""Calls `fn` before there is a run: if it raises, each caller calls its own.
+"""Hands the outcome round by a callback, also to a caller who was cancelled in between, which raises.
 
-Trap: error-kept-from-callers
-Rule: 4
+Trap: one-takes-all-down
+Rule: 6
 """
 
 import asyncio
@@ -21,13 +21,14 @@ class Flight:
     def __init__(self):
         self.callers = []
         self.task = None
+        self.futures = []
 
 
 def held_up_by(flight):
     found, pending = set(), [flight]
     while pending:
         one = pending.pop()
-        if one is not None and one not in found:
+        if one is not None and one not in found and not one.task.done():
             found.add(one)
             pending += one.callers
     return found
@@ -46,8 +47,11 @@ class SingleFlight:
             raise ReentrantCall(key)
         flight.callers.append(caller)
         try:
-            await asyncio.wait([flight.task])
+            future = asyncio.get_running_loop().create_future()
+            flight.futures.append(future)
+            await future
         finally:
+            flight.futures.remove(future)
             flight.callers.remove(caller)
             if not flight.callers and not flight.task.done():
                 self.release(key, flight)
@@ -58,17 +62,19 @@ class SingleFlight:
         self.flights.pop(key, None)
 
     def start(self, key, fn):
-        awaitable = fn()
         flight = self.flights[key] = Flight()
 
         async def run():
             inside.set(flight)
-            return await awaitable
+            return await fn()
 
         def ended(task):
             self.release(key, flight)
             if not task.cancelled():
                 task.exception()
+            for future in flight.futures:
+                if flight.callers:
+                    future.set_result(None)
 
         flight.task = asyncio.create_task(run())
         flight.task.add_done_callback(ended)

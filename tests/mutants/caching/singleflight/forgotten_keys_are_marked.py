@@ -1,0 +1,84 @@
+"""Marks a forgotten key, for the old run to see when it ends; forgotten twice, it is marked once.
+
+Trap: runs-mixed-up
+Rule: 8
+"""
+
+import asyncio
+import contextvars
+
+
+class ReentrantCall(RuntimeError):
+    def __init__(self, key):
+        super().__init__(f"the run for {key!r} would wait for itself")
+        self.key = key
+
+
+inside = contextvars.ContextVar("inside", default=None)
+
+
+class Flight:
+    def __init__(self):
+        self.callers = []
+        self.task = None
+
+
+def held_up_by(flight):
+    found, pending = set(), [flight]
+    while pending:
+        one = pending.pop()
+        if one is not None and one not in found and not one.task.done():
+            found.add(one)
+            pending += one.callers
+    return found
+
+
+class SingleFlight:
+    def __init__(self):
+        self.flights = {}
+        self.forgotten = set()
+
+    async def do(self, key, fn):
+        caller = inside.get()
+        flight = self.flights.get(key)
+        if flight is None:
+            flight = self.start(key, fn)
+        elif caller is not None and flight in held_up_by(caller):
+            raise ReentrantCall(key)
+        flight.callers.append(caller)
+        try:
+            await asyncio.wait([flight.task])
+        finally:
+            flight.callers.remove(caller)
+            if not flight.callers and not flight.task.done():
+                if self.flights.get(key) is flight:
+                    del self.flights[key]
+                flight.task.cancel()
+        return flight.task.result()
+
+    def forget(self, key):
+        if self.flights.pop(key, None) is not None:
+            self.forgotten.add(key)
+
+    def start(self, key, fn):
+        flight = self.flights[key] = Flight()
+
+        async def run():
+            inside.set(flight)
+            return await fn()
+
+        def ended(task):
+            if flight.callers:
+                self.release(key)
+            if not task.cancelled():
+                task.exception()
+
+        flight.task = asyncio.create_task(run())
+        flight.task.add_done_callback(ended)
+        return flight
+
+    def release(self, key):
+        if key in self.forgotten:
+            self.forgotten.remove(key)
+        else:
+            self.flights.pop(key, None)
