@@ -247,7 +247,7 @@ async def test_forget_detaches_the_run(lab, leave):
 EVENTS = st.sampled_from([(what, n) for what in ("call", "call", "leave", "end", "forget") for n in (0, 1)])
 
 
-@settings(max_examples=20)
+@settings(max_examples=15)
 @example([("call", 1), ("forget", 1), ("call", 1), ("forget", 1), ("call", 1), ("end", 0), ("end", 0), ("call", 1)])
 @given(st.lists(EVENTS, min_size=9))
 async def test_any_order_of_events(lab, events):
