@@ -109,7 +109,7 @@ class RedisLock:
             raise ValueError(f"timeout must be None or a number of seconds from 0 on, not {timeout!r}")
         clock = asyncio.get_running_loop().time  # monotonic: a wall clock that is stepped changes no timeout
         end = math.inf if timeout is None else clock() + timeout
-        # One an acquisition, and not from `random`, whose state forked workers share.
+        # One an acquisition, and not from `random`, which a program may have seeded and copies of a machine share.
         token = secrets.token_hex()
         while not await self._taken(token):
             left = end - clock()

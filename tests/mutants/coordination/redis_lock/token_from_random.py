@@ -1,4 +1,4 @@
-"""The token comes from `random`, whose state forked workers share.
+"""The token comes from `random`, which anybody in the program may have seeded, and copies of a machine share.
 
 Trap: weak-token
 Rule: 4
