@@ -21,7 +21,7 @@ from celery import Celery, Task
 from fastapi import Body, FastAPI, Header, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 
-#: None, bool, int, finite float, str, and lists and str-keyed dicts of these.
+#: None, bool, int, finite float, str that UTF-8 can encode, and lists and str-keyed dicts of these.
 JSON: TypeAlias = Any
 
 #: How far an order has come. It only ever moves to the right: pending, started, then done or failed.
@@ -210,14 +210,16 @@ class OrderPipeline:
         if body is None:
             return  # it has ended, or is not known any more: this message is a duplicate
         try:
-            end = "done", "result", json.dumps(self._fulfil(order_id, Order(**json.loads(body))), allow_nan=False)
+            result = self._fulfil(order_id, Order(**json.loads(body)))
+            end = "done", "result", json.dumps(result, ensure_ascii=False, allow_nan=False)
+            end[2].encode()  # half a surrogate pair has no UTF-8, neither for the store nor for the client
         except _TRANSIENT:
             raise  # no end: the relay will publish it again
         except Exception as error:  # noqa: BLE001 - whatever it is, the order has failed
             # Only a Rejected was written for the client's eyes; any other text may hold a password.
             told = f"{type(error).__name__}: {error}" if isinstance(error, Rejected) else type(error).__name__
             _log.warning("order %s has failed", order_id, exc_info=True)
-            end = "failed", "error", told
+            end = "failed", "error", told.encode(errors="replace").decode()
         self._redis.eval(_END, 2, _RECORD + order_id, _DUE, *end, self._retention_ms, order_id)
 
 

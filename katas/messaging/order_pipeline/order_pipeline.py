@@ -15,7 +15,7 @@ import redis
 from celery import Celery
 from fastapi import FastAPI
 
-#: None, bool, int, finite float, str, and lists and str-keyed dicts of these.
+#: None, bool, int, finite float, str that UTF-8 can encode, and lists and str-keyed dicts of these.
 JSON: TypeAlias = Any
 
 #: How far an order has come. It only ever moves to the right: pending, started, then done or failed.
