@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import gc
+import sys
 import weakref
 
 import pytest
@@ -12,7 +13,13 @@ from dojo.lab.properties import given, settings, st
 
 ENDS = [(1, [0]), (2, [0]), (3, [0, 1]), (2, [0, 1])]  # how many wait, and which of them are cancelled or closed
 SOON = 0.1  # seconds; what waits for nobody has happened by then
-ORDER = {"total": 10.0, "paid": True, "lines": [1, None, ["zoë"]], "units": 2**70, "to": {"rooms": [{}, []], "": -0.5}}
+ORDER = {
+    "total": 10.0,
+    "paid": True,
+    "lines": [1, None, ["zoë"]],
+    "units": 2**70,
+    "to": {"rooms": [{}, []], "": -0.1 * 3},
+}
 STEPS = ["send", "send", "receive", "receive", "ack", "nack", "close"]
 Tracked = type("Tracked", (str,), {})  # a str that weak references can watch
 
@@ -95,7 +102,7 @@ async def test_a_message_is_held_by_one_consumer(lab):
 async def test_who_is_busy_keeps_nothing_waiting(lab):
     """Rule 2. Whoever asks gets the next message, in the order of sending, and who is busy keeps none waiting."""
     lab.scenario("a takes one message and is busy with it for an hour; b, which was there before, takes the others")
-    bodies = [3, 1, {"n": 2}, 1, "b", "a", None, [0], 2, 0.5]
+    bodies = [3, 1, {"n": 2}, 1, "b", "a", None, [0], False, 0.5]
     b, a = (queue := Queue()).consumer(), queue.consumer()
     [await queue.send(body) for body in bodies]
     await take(lab, "dealt-in-advance", a, who="a")
@@ -128,9 +135,7 @@ async def test_a_waiting_consumer_is_woken(lab, news):
 async def test_a_receive_that_ends_loses_nothing(lab, end, later):
     """Rule 4. A `receive` that is cancelled or closed loses no message, and no other consumer sleeps because of it."""
     for news, waiting, victims in [(news, *case) for case in ENDS for news in ("send", "nack")]:
-        lab.scenario(
-            f"{waiting} wait in receive; a {news}, and {later} turns of the event loop later {len(victims)} {end}"
-        )
+        lab.scenario(f"{waiting} wait in receive; a {news}, and {later} turns of the loop later {len(victims)} {end}")
         trap, queue = "lost-wakeup" if waiting > len(victims) else "lost-on-cancel", await filled("m")
         holder, *consumers = [queue.consumer() for _ in range(waiting + 1)]
         [held] = await take(lab, trap, holder)
@@ -188,7 +193,7 @@ async def test_a_closed_consumer_gives_back_what_it_holds(lab, bodies):
 @pytest.mark.parametrize("key", [None, "ann"])
 async def test_only_the_holder_settles(lab, key):
     """Rule 7. Only who holds a delivery can settle it, and only once."""
-    lab.scenario(f"three equal messages, key {key!r}; a holds one and is closed; b takes all and acknowledges one")
+    lab.scenario(f"three equal messages, key {key!r}; a holds one and is closed; b takes all, settles one twice")
     trap, queue = "settled-by-anybody", await filled(*[{"n": 1}] * 3, key=key)
     a, b, c = (queue.consumer() for _ in range(3))
     [old] = await take(lab, trap, a, who="a")
@@ -197,28 +202,31 @@ async def test_only_the_holder_settles(lab, key):
     await refused(lab, "by a, which was closed", old, a)
     again = await take(lab, trap, b, 1 if key else 3, who="b")
     await refused(lab, "of what a held once", old, a, b, c)
-    await b.ack(again[0])
-    await refused(lab, "of what b has acknowledged", again[0], a, b, c)
+    await b.nack(again[0])
+    await refused(lab, "of what b has given back", again[0], a, b, c)
+    again += await take(lab, trap, b, who="b")
+    await b.ack(again[-1])
+    await refused(lab, "of what b has acknowledged", again[-1], a, b, c)
     await b.close()
     await expect_next(lab, trap, c, *[({"n": 1}, key, n) for n in ([1] if key else [2, 3])], who="c", in_order=False)
 
 
 async def test_messages_of_a_key_are_handled_in_order(lab):
     """Rule 8. Messages of one key are handled one at a time, in the order of sending, whatever is given back."""
-    lab.scenario("a1, a2, a3 have one key; each is given back by nack, and again by close, before it is acknowledged")
-    trap, queue = "overtaken", await filled("a1", "a2", "a3", key="ann")
-    for body in ("a1", "a2", "a3"):
-        for attempt in (1, 2, 3):
-            consumer, another = queue.consumer(), queue.consumer()
-            [delivery] = await expect_next(lab, trap, consumer, (body, "ann", attempt))
-            await expect_next(lab, trap, another, who="another consumer")
-            await (consumer.close() if attempt == 2 else (consumer.ack if attempt == 3 else consumer.nack)(delivery))
+    lab.scenario("one key; each message is given back five times and acknowledged; a3 is sent in a2's fourth attempt")
+    trap, queue = "overtaken", await filled("a1", "a2", key="ann")
+    for body, attempt in [(body, attempt) for body in ("a1", "a2", "a3") for attempt in range(1, 7)]:
+        consumer, another = queue.consumer(), queue.consumer()
+        [delivery] = await expect_next(lab, trap, consumer, (body, "ann", attempt))
+        await (queue.send("a3", key="ann") if (body, attempt) == ("a2", 4) else turns(1))
+        await expect_next(lab, trap, another, who="another consumer")
+        await ((consumer.ack if attempt == 6 else consumer.nack)(delivery) if attempt % 2 == 0 else consumer.close())
 
 
 async def test_other_keys_do_not_wait(lab):
     """Rule 8. Other keys do not wait, and a key is free again when its message is acknowledged."""
-    lab.scenario("two messages for each of 20 keys and four without a key; one consumer takes all it can get")
-    keys = ["", "None", "ann", "Ann", "ann ", "zo\u00eb", "zoe\u0308", *(f"user {number}" for number in range(13))]
+    lab.scenario("two messages for each of 47 keys and four without a key; one consumer takes all it can get")
+    keys = ["", "None", "ann", "Ann", "ann ", "zo\u00eb", "zoe\u0308", *(f"user {number}" for number in range(40))]
     queue = await filled(0, 0, 0, 0)
     for key in [*keys, *keys]:
         await queue.send(0, key=key)
@@ -261,9 +269,10 @@ async def test_whatever_happens(lab, steps):
             messages.pop(number) if step == "ack" else None
 
 
-async def test_a_full_queue_lets_send_wait(lab):
+@pytest.mark.parametrize("way", ["nack", "close"])
+async def test_a_full_queue_lets_send_wait(lab, way):
     """Rule 9. A full queue lets `send` wait, but takes back what it gave out; a cancelled `send` has sent nothing."""
-    lab.scenario("capacity 2; k1 is held, k2 behind it and x wait; z, y, w are sent; z is cancelled, k1 is given back")
+    lab.scenario(f"capacity 2; k1 is held, k2 behind it and x wait; z, y, w are sent; z is cancelled; {way} of k1")
     trap, queue = "capacity-miscounted", await filled("k1", key="k", capacity=2)
     consumer = queue.consumer()
     [held] = await take(lab, trap, consumer)
@@ -273,8 +282,9 @@ async def test_a_full_queue_lets_send_wait(lab):
     await asyncio.sleep(60)
     lab.expect("more are sent, while two wait", any(task.done() for task in sending), False, trap="unbounded")
     sending.pop(0).cancel()
-    await lab.within(SOON, consumer.nack(held), what="nack returns", trap="refused-return")
-    got, sent = [], []
+    giving_back = consumer.nack(held) if way == "nack" else consumer.close()
+    await lab.within(SOON, giving_back, what=f"{way} returns", trap="refused-return")
+    got, sent, consumer = [], [], queue.consumer()
     for _ in range(5):
         got += await take(lab, "refused-return", consumer)
         await asyncio.sleep(SOON)
@@ -283,6 +293,24 @@ async def test_a_full_queue_lets_send_wait(lab):
     await expect_next(lab, "sent-after-all", consumer)
     lab.expect("received", sorted(d.body for d in got), ["k1", "k2", "w", "x", "y"], trap="refused-return")
     lab.expect("sent of y and w, after each receive", sent, [0, 1, 2, 2, 2], trap=trap)
+    lab.expect("dropped, of a queue without a topic", queue.dropped, 0, trap=trap)
+
+
+@pytest.mark.parametrize("later", [0, 1, 2, 3])
+async def test_a_cancelled_send_has_sent_nothing(lab, later):
+    """Rule 9. A `send` that is cancelled has sent nothing, and no other sender sleeps because of it."""
+    lab.scenario(f"capacity 1; x and y wait in send; m is received, and {later} turns of the loop later x is cancelled")
+    consumer = (queue := await filled("m", capacity=1)).consumer()
+    sending = [asyncio.create_task(queue.send(body)) for body in "xy"]
+    await turns(5)
+    await consumer.receive()
+    await turns(later)
+    sending[0].cancel()
+    await asyncio.sleep(SOON)
+    got = await take(lab, "lost-wakeup", consumer, 1 if sending[0].cancelled() else 2)
+    want = ["y"] if sending[0].cancelled() else ["x", "y"]
+    lab.expect("received of what was sent", sorted(d.body for d in got), want, trap="sent-after-all")
+    await expect_next(lab, "sent-after-all", consumer)
 
 
 async def test_capacity_is_checked(lab):
@@ -319,19 +347,27 @@ async def test_each_delivery_has_a_body_of_its_own(lab, way):
 
 
 async def test_keys_are_forgotten(lab):
-    """Rule 11. What is acknowledged leaves nothing behind, its key included, nor does who has unsubscribed."""
-    lab.scenario("20 keys; two messages each, all acknowledged; and a copy for a subscriber, who goes without it")
+    """Rule 11. What is acknowledged, with its key, or has unsubscribed, or a cancelled `receive` leaves nothing."""
+    lab.scenario("20 keys, two messages each, acknowledged; a copy for a subscriber, who goes; 300 cancelled receives")
     alive, topic, consumer = weakref.WeakSet(), Topic(), (queue := Queue()).consumer()
     for number in range(20):
         alive.add(key := Tracked(f"user {number}"))
         await queue.send(1, key=key), await queue.send(2, key=key)
         mail = await topic.subscribe()
         await topic.publish(3, key=key), await topic.unsubscribe(mail)
-        for settle in (consumer.nack, consumer.ack, consumer.ack):
+        for settle in (consumer.nack, consumer.ack, consumer.nack, consumer.ack):
             await settle(await lab.within(SOON, consumer.receive(), what="receive returns", trap="key-stuck"))
     del key, mail
     gc.collect()
     lab.require(len(alive) <= 2, expected="no keys in memory", got=f"{len(alive)} of 20", trap="keys-pile-up")
+    blocks = sys.getallocatedblocks()
+    for _ in range(300):
+        waiting = asyncio.create_task(consumer.receive())
+        await turns(3)
+        waiting.cancel()
+        await asyncio.wait({waiting})
+    grown = sys.getallocatedblocks() - blocks >= 300
+    lab.expect("whether each cancelled receive leaves something behind", grown, False, trap="keys-pile-up")
 
 
 async def test_each_subscriber_gets_a_copy(lab):

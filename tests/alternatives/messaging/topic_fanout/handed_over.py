@@ -125,6 +125,7 @@ class Consumer:
         except asyncio.CancelledError:
             if future.done() and not future.cancelled():
                 self.queue.put_back(future.result())
+            self.queue.receivers = [each for each in self.queue.receivers if each[0] is not future]
             raise
         if not self.open:
             self.queue.put_back(message)
