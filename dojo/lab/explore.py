@@ -40,6 +40,10 @@ class Explore:
     """Skip schedules that differ only in the order of independent steps: for proofs with a high bound."""
 
 
+_LONG = 60
+"""Steps; a run that never ends has thousands."""
+
+
 @dataclass(frozen=True)
 class Sweep:
     """Which faults, at every step of which actor."""
@@ -66,6 +70,9 @@ class Run:
     def token(self) -> str:
         """What ``--schedule`` takes to see this very run again; empty if there is only one."""
         schedule = self.world.scheduler.schedule
+        if self.plan.sleep_set is None:  # after its prefix, and as far as it is of any use to read, it goes by itself
+            start = len(schedule) - len(self.world.scheduler.choices)
+            schedule = schedule[: start + max(len(self.plan.prefix), _LONG)]
         if self.plan.fault is None:
             return schedule
         return f"{self.plan.fault}/{schedule}" if self.plan.prefix else str(self.plan.fault)

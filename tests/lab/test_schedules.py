@@ -107,6 +107,28 @@ def test_the_first_failure_has_the_fewest_switches(run):
     assert session.runs == 3
 
 
+def test_a_long_schedule_is_told_as_far_as_it_decides(run):
+    """A thousand steps would be no line that anybody copies: after its last switch a run goes by itself."""
+
+    async def caller(redis):
+        seen = await redis.get("k")
+        await redis.set("k", int(seen or 0) + 1)
+        for _ in range(200):
+            await redis.ping()
+
+    @explore()
+    async def hundreds(lab):
+        await lab.race(*(caller(lab.redis()) for _ in range(2)))
+        assert await lab.redis().get("k") == b"2"
+
+    session = run(hundreds)
+    token = session.failed.token
+    assert len(token) <= 60
+    again = run(hundreds, replay=token).failed
+    assert again.world.scheduler.schedule == session.failed.world.scheduler.schedule
+    assert len(again.world.scheduler.schedule) > 300
+
+
 def test_a_schedule_replays(run):
     test = admits_one(get_then_incr)
     assert run(test, replay="ABBA").failed is not None
