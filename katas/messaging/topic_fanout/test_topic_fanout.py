@@ -366,7 +366,7 @@ async def test_keys_are_forgotten(lab):
         await turns(3)
         waiting.cancel()
         await asyncio.wait({waiting})
-    grown = sys.getallocatedblocks() - blocks >= 300
+    grown = sys.getallocatedblocks() - blocks >= 150
     lab.expect("whether each cancelled receive leaves something behind", grown, False, trap="keys-pile-up")
 
 
