@@ -90,7 +90,7 @@ class WriteBehind:
             self._changed.notify_all()
         try:
             async with asyncio.timeout(timeout):
-                await asyncio.shield(self._task)
+                await asyncio.wait({self._task})
         except TimeoutError:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

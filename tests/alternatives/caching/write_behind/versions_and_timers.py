@@ -35,7 +35,7 @@ class WriteBehind:
     def __init__(
         self, store, *, on_refused, batch_size=100, max_age=1.0, capacity=10_000, retry_base=0.1, retry_cap=30.0
     ):
-        if batch_size < 1 or capacity < batch_size or max_age <= 0 or retry_base <= 0 or retry_cap < retry_base:
+        if batch_size < 1 or capacity < batch_size or not max_age > 0 or retry_base <= 0 or retry_cap < retry_base:
             raise ValueError("these limits make no sense")
         self.store, self.on_refused = store, on_refused
         self.size, self.max_age, self.capacity = batch_size, max_age, capacity

@@ -1,6 +1,6 @@
 """What was taken out of the buffer for a write cannot be read until it is written.
 
-Trap: gone-on-the-way
+Trap: reads-around
 Rule: 1
 """
 

@@ -1,7 +1,7 @@
 """A put that waits for room is carried out later, also if its caller has left.
 
 Trap: put-after-all
-Rule: 9
+Rule: 7
 """
 
 from __future__ import annotations

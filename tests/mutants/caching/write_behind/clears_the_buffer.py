@@ -1,7 +1,7 @@
 """After a write the buffer is cleared.
 
 Trap: newer-value-dropped
-Rule: 6
+Rule: 4
 Published: in tutorials on write-behind caching: a flush that writes, then starts with a new dict
 """
 

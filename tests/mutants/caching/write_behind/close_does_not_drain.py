@@ -1,7 +1,7 @@
 """close stops the task that writes, with all that waits.
 
 Trap: drain-incomplete
-Rule: 12
+Rule: 10
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """close writes once more, and if that fails the rest is lost.
 
 Trap: drain-incomplete
-Rule: 12
+Rule: 10
 Published: in tutorials on write-behind caching: one last flush at shutdown
 """
 

@@ -1,7 +1,7 @@
 """close waits for a store that does not answer.
 
 Trap: close-without-end
-Rule: 12
+Rule: 10
 """
 
 from __future__ import annotations

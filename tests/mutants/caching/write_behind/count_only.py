@@ -1,6 +1,6 @@
 """A batch that does not fill up is never written.
 
-Trap: last-ones-stay
+Trap: age-restarts
 Rule: 3
 """
 

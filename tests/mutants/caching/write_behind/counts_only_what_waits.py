@@ -1,7 +1,7 @@
 """What is on its way takes no room.
 
 Trap: capacity-miscounted
-Rule: 9
+Rule: 7
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What was put during the write is dropped if it equals what was written; True equals 1.
 
 Trap: newer-value-dropped
-Rule: 6
+Rule: 4
 """
 
 from __future__ import annotations

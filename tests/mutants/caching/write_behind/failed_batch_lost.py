@@ -1,7 +1,7 @@
 """A batch that fails is logged and forgotten.
 
 Trap: failed-batch-lost
-Rule: 7
+Rule: 5
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The values of a failed batch go back over the newer ones.
 
 Trap: old-value-returns
-Rule: 6
+Rule: 4
 Published: in tutorials on write-behind caching: a failed batch is queued again behind newer writes
 """
 

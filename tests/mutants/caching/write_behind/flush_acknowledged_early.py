@@ -1,7 +1,7 @@
 """What is handed to the store counts as written before the store has answered.
 
 Trap: flush-too-early
-Rule: 10
+Rule: 8
 """
 
 from __future__ import annotations

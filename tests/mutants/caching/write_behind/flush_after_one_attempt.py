@@ -1,7 +1,7 @@
 """flush returns after the write, whether it has failed or not.
 
 Trap: flush-too-early
-Rule: 10
+Rule: 8
 """
 
 from __future__ import annotations

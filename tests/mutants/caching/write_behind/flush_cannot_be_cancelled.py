@@ -1,7 +1,7 @@
 """flush catches its own cancellation and goes on waiting.
 
-Trap: cancellation-swallowed
-Rule: 11
+Trap: cancelled-with-the-caller
+Rule: 9
 """
 
 from __future__ import annotations

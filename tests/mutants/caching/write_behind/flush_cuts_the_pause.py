@@ -1,7 +1,7 @@
 """flush wakes who pauses, and with many who flush there is no pause.
 
 Trap: wrong-pause
-Rule: 7
+Rule: 5
 """
 
 from __future__ import annotations

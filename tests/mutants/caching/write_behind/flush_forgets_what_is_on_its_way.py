@@ -1,7 +1,7 @@
 """flush waits for what waits, and not for the batch that is on its way.
 
 Trap: flush-too-early
-Rule: 10
+Rule: 8
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """flush makes one batch due, and the rest waits for its age.
 
 Trap: flush-never-ends
-Rule: 10
+Rule: 8
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """flush makes the write begin and does not wait for it.
 
 Trap: flush-too-early
-Rule: 10
+Rule: 8
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """close gives up, and a flush that waits returns as if all were written.
 
-Trap: waits-for-ever
-Rule: 12
+Trap: loss-untold
+Rule: 10
 """
 
 from __future__ import annotations

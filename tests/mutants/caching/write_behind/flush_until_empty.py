@@ -1,7 +1,7 @@
 """flush waits until nothing is unwritten, which under load is never.
 
 Trap: flush-never-ends
-Rule: 10
+Rule: 8
 """
 
 from __future__ import annotations

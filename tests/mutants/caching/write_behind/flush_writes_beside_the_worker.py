@@ -1,7 +1,7 @@
 """flush writes by itself, whatever the background task is doing.
 
 Trap: writes-overlap
-Rule: 5
+Rule: 4
 Published: in tutorials on write-behind caching: a forced flush next to the background flusher
 """
 

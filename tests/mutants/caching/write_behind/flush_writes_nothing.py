@@ -1,7 +1,7 @@
 """flush of an empty buffer writes an empty batch.
 
 Trap: empty-write
-Rule: 10
+Rule: 8
 """
 
 from __future__ import annotations

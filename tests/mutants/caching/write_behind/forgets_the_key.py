@@ -1,7 +1,7 @@
 """After a write its keys are removed from the buffer, with what was put meanwhile.
 
 Trap: newer-value-dropped
-Rule: 6
+Rule: 4
 Published: in tutorials on write-behind caching: keys are deleted after the batch was written
 """
 

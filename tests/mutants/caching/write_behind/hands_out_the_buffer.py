@@ -1,7 +1,7 @@
 """The store is given the buffer itself, which changes while it is written.
 
 Trap: live-batch
-Rule: 6
+Rule: 4
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A queue of all writes, carried out in order: a value that is overwritten a hundred times is written a hundred times.
 
-Trap: every-value-written
-Rule: 4
+Trap: counts-values
+Rule: 3
 Published: in tutorials on write-behind caching: the buffer is a queue of operations
 """
 

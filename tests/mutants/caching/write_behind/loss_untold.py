@@ -1,7 +1,7 @@
 """close gives up and says nothing of what is lost.
 
 Trap: loss-untold
-Rule: 12
+Rule: 10
 """
 
 from __future__ import annotations

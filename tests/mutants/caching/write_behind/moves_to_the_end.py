@@ -1,7 +1,7 @@
 """A key that is overwritten goes to the end of the line.
 
 Trap: out-of-turn
-Rule: 4
+Rule: 3
 """
 
 from __future__ import annotations

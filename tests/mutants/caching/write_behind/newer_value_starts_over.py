@@ -1,7 +1,7 @@
 """A key whose write failed loses its place to the newer value, and a flush that waits for it returns.
 
 Trap: out-of-turn
-Rule: 7
+Rule: 5
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Who changes what get gave changes what will be written.
 
 Trap: shared-copy
-Rule: 14
+Rule: 12
 """
 
 from __future__ import annotations

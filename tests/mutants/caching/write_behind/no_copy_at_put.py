@@ -1,7 +1,7 @@
 """The buffer keeps the very object that its caller goes on to change.
 
 Trap: shared-copy
-Rule: 14
+Rule: 12
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A failed write is tried again in the same moment, as fast as the loop turns.
 
 Trap: wrong-pause
-Rule: 7
+Rule: 5
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Room is made, and those who wait for it are not told.
 
 Trap: never-woken
-Rule: 9
+Rule: 7
 """
 
 from __future__ import annotations

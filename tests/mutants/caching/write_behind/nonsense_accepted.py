@@ -1,7 +1,7 @@
 """Whatever is given is believed.
 
 Trap: nonsense-accepted
-Rule: 15
+Rule: 13
 """
 
 from __future__ import annotations

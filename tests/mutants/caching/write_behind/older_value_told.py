@@ -1,7 +1,7 @@
 """For a key that was on its way the older value is returned.
 
 Trap: loss-untold
-Rule: 12
+Rule: 10
 """
 
 from __future__ import annotations

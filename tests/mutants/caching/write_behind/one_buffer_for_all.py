@@ -1,7 +1,7 @@
 """The dict belongs to the class, so all buffers are one.
 
-Trap: shared-buffer
-Rule: 14
+Trap: shared-copy
+Rule: 12
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Only an OSError is tried again; another exception ends the task that writes.
 
-Trap: one-error-stops-all
+Trap: gives-up
 Rule: 2
 """
 

@@ -1,7 +1,7 @@
 """The pause is counted from the beginning of the failed write, so a write that is slow to fail has none.
 
 Trap: wrong-pause
-Rule: 7
+Rule: 5
 """
 
 from __future__ import annotations

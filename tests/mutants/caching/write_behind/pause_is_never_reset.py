@@ -1,7 +1,7 @@
 """After a success the next failure goes on with the long pauses.
 
 Trap: wrong-pause
-Rule: 7
+Rule: 5
 """
 
 from __future__ import annotations

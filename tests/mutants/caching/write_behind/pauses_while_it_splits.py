@@ -1,7 +1,7 @@
 """Each refusal counts as a failure and costs a pause.
 
 Trap: poison-takes-all-down
-Rule: 8
+Rule: 6
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """2 ** n, and then the smaller of that and the cap: after a thousand failures it is too large for a float.
 
 Trap: gives-up
-Rule: 7
+Rule: 5
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Who puts after close is not told that nobody will write it.
 
 Trap: life-after-close
-Rule: 13
+Rule: 11
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One value is refused, and its whole batch is dropped.
 
 Trap: poison-takes-all-down
-Rule: 8
+Rule: 6
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A refused value is dropped, and nobody is told.
 
 Trap: refused-in-silence
-Rule: 8
+Rule: 6
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A refused batch is tried again as it is, for ever, and all others wait behind it.
 
 Trap: poison-takes-all-down
-Rule: 8
+Rule: 6
 Published: in tutorials on write-behind caching: whatever exception it is, the batch is queued again
 """
 

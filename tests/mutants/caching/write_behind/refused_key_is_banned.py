@@ -1,7 +1,7 @@
 """A key that was refused once is never tried again, whatever is put under it.
 
-Trap: poison-stays
-Rule: 8
+Trap: poison-takes-all-down
+Rule: 6
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A full buffer lets everybody wait, also for a key that it has.
 
-Trap: replacing-needs-no-room
-Rule: 9
+Trap: capacity-miscounted
+Rule: 7
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What is reported is the value that the key has now.
 
 Trap: refused-in-silence
-Rule: 8
+Rule: 6
 """
 
 from __future__ import annotations

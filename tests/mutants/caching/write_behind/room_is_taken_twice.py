@@ -1,7 +1,7 @@
 """Between finding room and taking it something is awaited, and several take the same room.
 
 Trap: capacity-miscounted
-Rule: 9
+Rule: 7
 """
 
 from __future__ import annotations

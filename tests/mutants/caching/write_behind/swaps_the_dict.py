@@ -1,6 +1,6 @@
 """A loop that sleeps, puts a new dict in the place of the full one, and writes that; errors are printed.
 
-Trap: gone-on-the-way
+Trap: reads-around
 Rule: 1
 """
 

@@ -1,7 +1,7 @@
 """A background task for each value: fast, and the values of a key overtake each other on the way to the store.
 
 Trap: writes-overlap
-Rule: 5
+Rule: 4
 Published: in tutorials that compare write-behind with write-back: one asynchronous task for each write
 """
 

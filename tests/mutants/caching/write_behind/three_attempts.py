@@ -1,7 +1,7 @@
 """After three failures in a row the batch is dropped.
 
 Trap: failed-batch-lost
-Rule: 7
+Rule: 5
 Published: in tutorials on write-behind caching: three retries, and the entry is deleted
 """
 

@@ -1,7 +1,7 @@
 """The buffer takes whatever comes.
 
 Trap: unbounded
-Rule: 9
+Rule: 7
 Published: in tutorials on write-behind caching: a queue without a limit
 """
 

@@ -1,7 +1,7 @@
 """close gives up waiting, and the task goes on in the background.
 
 Trap: unowned-task
-Rule: 12
+Rule: 10
 """
 
 from __future__ import annotations

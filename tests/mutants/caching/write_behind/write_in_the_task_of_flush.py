@@ -1,7 +1,7 @@
 """flush takes the batch and writes it itself: a caller that times out cancels the write, and the batch is gone.
 
 Trap: cancelled-with-the-caller
-Rule: 11
+Rule: 9
 """
 
 from __future__ import annotations

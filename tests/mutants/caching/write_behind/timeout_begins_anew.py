@@ -1,7 +1,7 @@
-"""A count for each key that was ever put.
+"""The timeout of close is one for each write: a store that crawls keeps it from ending.
 
-Trap: keeps-what-is-written
-Rule: 14
+Trap: close-without-end
+Rule: 10
 """
 
 from __future__ import annotations
@@ -89,7 +89,6 @@ class WriteBehind:
         self._news = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
         self._is_closed = False
-        self._versions: dict[str, int] = {}
         self._has_given_up = False
 
     async def put(self, key: str, value: Any) -> None:
@@ -131,7 +130,9 @@ class WriteBehind:
         self._notify()
         if self._worker is not None:
             worker = self._worker
-            await asyncio.wait({worker}, timeout=timeout)
+            before = None
+            while not worker.done() and before != (before := len(self._waiting | self._under_way)):
+                await asyncio.wait({worker}, timeout=timeout)
             # No-ops if it has ended. A write that is cut short may have happened; nobody knows, so it is unwritten.
             worker.cancel()
             await asyncio.wait({worker})
@@ -151,7 +152,6 @@ class WriteBehind:
         if slot is not None:
             slot.value = value
             return
-        self._versions[key] = self._versions.get(key, 0) + 1
         due = asyncio.get_running_loop().time() + self._max_age
         self._waiting[key] = _Slot(value, next(self._places), due)
         self._notify()
