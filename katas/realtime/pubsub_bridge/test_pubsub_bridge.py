@@ -41,10 +41,8 @@ def listen(member):
 
 async def enter(lab, bridge, *channels, limit=SOON):
     """A new member of each channel."""
-    joins = [
-        lab.within(limit, bridge.join(c), what=f"joining {c} returns", trap="join-never-returns") for c in channels
-    ]
-    return [await join for join in joins]
+    trap = "join-never-returns"
+    return [await lab.within(limit, bridge.join(c), what=f"joining {c} returns", trap=trap) for c in channels]
 
 
 async def hear(lab, bridge, *channels, limit=SOON):
@@ -87,7 +85,7 @@ async def test_the_wire_carries_plain_json(lab):
     bridge, other = Bridge(lab.redis()), lab.redis().pubsub(ignore_subscribe_messages=True)
     (heard,) = await hear(lab, bridge, "news")
     await other.subscribe("news")
-    with lab.raises(TypeError, when="for a set", trap="encode-error-swallowed"):
+    with lab.raises(TypeError, when="for a set", trap="publish-swallowed"):
         await bridge.publish("news", {1, 2})
     await say(lab, "news", '{"text": "grüß dich"}'.encode())
     await bridge.publish("news", {"n": [1]})
@@ -100,13 +98,14 @@ async def test_the_wire_carries_plain_json(lab):
 
 async def test_a_channel_is_its_exact_name(lab):
     """Rule 2. A channel is its exact name: nothing in it is a pattern, and no two names are one channel."""
-    names = ["news", "news.*", "news.eu", "News", "n?ws", "news ", "straße", "[a-z]*"]
+    names = ["news", "news.*", "news.eu", "News", "n?ws", "news ", "straße", "[a-z]*", "é", "e\u0301"]
     bridge = Bridge(lab.redis())
     heard = await hear(lab, bridge, *names)
-    for name in names:
-        await bridge.publish(name, name)
+    for n, name in enumerate(names):
+        await bridge.publish(name, f"{n}: {name}")
     await asyncio.sleep(SOON)
-    lab.expect("what is told on each channel", heard, [[name] for name in names], trap="name-as-pattern")
+    due = [[f"{n}: {name}"] for n, name in enumerate(names)]
+    lab.expect("what is told on each channel", heard, due, trap="name-as-pattern")
 
 
 @explore
@@ -123,9 +122,7 @@ async def test_each_server_delivers_once_and_in_one_order(lab):
 
 async def test_join_returns_when_the_subscription_stands(lab):
     """Rule 4. What is published after `join` has returned is told."""
-    lab.scenario(
-        "a SUBSCRIBE takes 1 s to arrive; ann joins news; half a second later bob joins it, too, and cleo sport"
-    )
+    lab.scenario("a SUBSCRIBE takes 1 s to arrive; ann joins news; half a second later bob does, too, and cleo sport")
     lab.server.subscriptions_take = 1.0
     bridge = Bridge(lab.redis())
 
@@ -234,9 +231,7 @@ async def test_a_slow_member_delays_nobody(lab):
     lab.expect("the numbers told to ann", [n for _, n in told], [*range(10)], trap="blocked-by-the-slowest")
     ann.clear()
     kept = sum(type(o) is list and o[:1] == ["n"] for o in gc.get_objects())
-    lab.require(
-        kept < 7, expected="fewer than 7 messages in memory; 3 wait", got=f"{kept} messages", trap="unbounded-backlog"
-    )
+    lab.require(kept < 7, expected="fewer than 7 messages in memory", got=f"{kept} messages", trap="silent-drop")
     got = await read(lab, bob, 4, "silent-drop")
     lab.expect("what bob is told in the end", got, [GAP, ["n", 7], ["n", 8], ["n", 9]], trap="silent-drop")
 
@@ -294,7 +289,7 @@ async def test_a_gap_is_told_when_the_subscription_stands_again(lab, retries):
 
 async def test_nothing_lost_is_no_gap(lab):
     """Rule 10. A gap is told only where messages may be missing."""
-    lab.scenario("backlog 3; others join and leave, this channel and another; three messages come; 12 s of silence")
+    lab.scenario("backlog 3; others join and leave, this channel and another; three messages come; 32 s of silence")
     bridge = Bridge(lab.redis(retries=3), backlog=3)
     (heard,) = await hear(lab, bridge, "news")
     for channel in ("news", "sport", "news", "sport"):
@@ -302,14 +297,14 @@ async def test_nothing_lost_is_no_gap(lab):
         await other.leave()
         await asyncio.sleep(SOON)
     await say(lab, "news", "1", "2", "3")
-    await asyncio.sleep(12)
+    await asyncio.sleep(32)
     await say(lab, "news", "4")
     lab.expect("what the first member is told", heard, [1, 2, 3, 4], trap="false-alarm")
 
 
-@settings(max_examples=4)
+@settings(max_examples=2)
 @example(calls="ppprcppcrrpppc")
-@example(calls="ccrprpcpppprcrp")
+@example(calls="ppcprrrrccrprpcpppprcrp")
 @given(calls=st.text(alphabet="pppprrc", min_size=4, max_size=16))
 async def test_no_history_makes_a_member_wrong(lab, calls):
     """Rule 10. Whatever happens, a member is told the last messages, and a gap wherever some are missing."""
@@ -373,10 +368,8 @@ async def test_an_outage_is_waited_out(lab):
     lab.expect("joins ended after the outage", [bob.done(), eve.done()], [True, True], trap="never-reconnected")
     newcomers = [listen(await bob), listen(await eve)]
     await say(lab, "sport", "1")
-    got = [newcomer[-1:] for newcomer in newcomers]
-    lab.expect(
-        "bob's and eve's last, and what dan is told", [*got, heard], [[1], [1], [GAP, 1]], trap="never-reconnected"
-    )
+    got = [*(newcomer[-1:] for newcomer in newcomers), heard]
+    lab.expect("bob's and eve's last, and dan's all", got, [[1], [1], [GAP, 1]], trap="never-reconnected")
     lab.expect("cleo's join is cancelled", cleo.cancelled(), True, trap="cancelled-join")
     lab.expect("connections that weather reaches", await reached(lab, "weather"), 0, trap="cancelled-join")
 
@@ -384,12 +377,15 @@ async def test_an_outage_is_waited_out(lab):
 @sweep(kinds=("lost-request", "lost-reply"))
 async def test_a_lost_command_is_sent_again(lab):
     """Rule 11. Wherever the connection breaks, members are told, and channels without members are unsubscribed."""
-    lab.scenario("A joins news and weather, and leaves weather; its connection breaks at one of its steps")
+    lab.scenario("A joins news, weather, publishes 'hi' on news, leaves weather; a step of it fails with TimeoutError")
+    lab.server.lost = redis.TimeoutError
     bridge = Bridge(lab.redis())
 
     async def visit():
         news, weather = await enter(lab, bridge, "news", "weather", limit=10)
         heard = listen(news)
+        with contextlib.suppress(redis.TimeoutError):
+            await bridge.publish("news", "hi")
         await weather.leave()
         return heard
 
@@ -397,11 +393,14 @@ async def test_a_lost_command_is_sent_again(lab):
     await asyncio.sleep(BACK)
     await say(lab, "news", "1")
     lab.expect("the last that is told", heard[-1:], [1], trap="never-reconnected")
+    times = lab.plain("what is told", heard, trap="delivered-twice").count("hi")
+    lab.require(times < 2, expected="'hi' once, or not at all", got="'hi' twice", trap="delivered-twice")
     lab.expect("connections that weather reaches", await reached(lab, "weather"), 0, trap="never-unsubscribed")
 
 
 async def test_a_cancelled_read_loses_nothing(lab):
     """Rule 12. Waiting for an event may be cancelled: nothing is lost, and the member goes on."""
+    lab.scenario("three reads are cancelled while nothing comes; then four with a message there, 0 to 3 turns later")
     bridge = Bridge(lab.redis())
     (member,) = await enter(lab, bridge, "news")
     got = []
@@ -411,29 +410,39 @@ async def test_a_cancelled_read_loses_nothing(lab):
         await bridge.publish("news", n)
         with lab.no_error(expected="the next event", trap="cancelled-read"):
             got += await read(lab, member, 1, "cancelled-read")
-    lab.expect("what the member is told", got, [0, 1, 2], trap="cancelled-read")
+    for n in range(3, 7):
+        await say(lab, "news", str(n))
+        reading = asyncio.ensure_future(anext(member))
+        for _ in range(n - 3):
+            await asyncio.sleep(0)
+        lab.note("a read is cancelled")
+        reading.cancel()
+        await asyncio.wait({reading})
+        got += await read(lab, member, 1, "cancelled-read") if reading.cancelled() else [plain(reading.result())]
+    lab.expect("what the member is told", got, [*range(7)], trap="cancelled-read")
 
 
 async def test_leaving_ends_the_iteration(lab):
     """Rule 12. `leave` ends the iteration at once, also for who is waiting; what waits is dropped."""
-    lab.scenario("ann waits for a message, bob has one to read; both leave, and leave again")
+    lab.scenario("ann waits for a message, bob has one to read; both leave, bob again")
     bridge = Bridge(lab.redis())
     ann, bob = await enter(lab, bridge, "sport", "news")
     heard = listen(ann)
     await say(lab, "news", "1")
-    for member in (ann, bob, ann):
+    for member in (ann, bob, bob):
         await lab.within(SOON, member.leave(), what="leave returns", trap="leave-waits")
-    heard_late = listen(bob)
+    heard_late, heard_again = listen(bob), listen(ann)
     for channel in ("news", "sport"):
         await say(lab, channel, "2")
-    lab.expect("what ann and bob are told", [heard, heard_late], [[END], [END]], trap="life-after-leave")
+    got = [heard, heard_late, heard_again]
+    lab.expect("what ann, bob and ann, once more, are told", got, [[END]] * 3, trap="life-after-leave")
 
 
 @pytest.mark.parametrize("reachable", [True, False])
 async def test_close_ends_everything(lab, reachable):
     """Rule 13. `aclose` ends members, joins and tasks, and gives the connection back."""
     lab.scenario("ann waits for a message" + ("" if reachable else ", bob for the end of an outage"))
-    bridge, trap = Bridge(lab.redis()), "life-after-close"
+    bridge, trap = Bridge(lab.redis()), "close-hangs"
 
     async def close():
         await bridge.aclose()

@@ -1,6 +1,6 @@
 """What is too much is dropped when the member reads, until then it waits.
 
-Trap: unbounded-backlog
+Trap: silent-drop
 Rule: 7
 """
 

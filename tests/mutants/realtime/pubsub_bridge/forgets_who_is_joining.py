@@ -1,6 +1,6 @@
 """`aclose` leaves who waits in `join` waiting.
 
-Trap: life-after-close
+Trap: close-hangs
 Rule: 13
 """
 

@@ -1,6 +1,6 @@
 """A `join` that `aclose` wakes returns a member, which is never told anything.
 
-Trap: life-after-close
+Trap: close-hangs
 Rule: 13
 """
 

@@ -1,6 +1,6 @@
 """`aclose` ends its own task and leaves the members waiting.
 
-Trap: life-after-close
+Trap: close-hangs
 Rule: 13
 """
 

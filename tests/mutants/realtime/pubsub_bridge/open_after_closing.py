@@ -1,6 +1,6 @@
 """`join` after `aclose` begins anew.
 
-Trap: life-after-close
+Trap: close-hangs
 Rule: 13
 """
 

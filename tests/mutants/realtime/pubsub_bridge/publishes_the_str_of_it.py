@@ -1,6 +1,6 @@
 """What JSON does not know is published as its `str`.
 
-Trap: encode-error-swallowed
+Trap: publish-swallowed
 Rule: 1
 """
 

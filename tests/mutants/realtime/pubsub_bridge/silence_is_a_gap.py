@@ -1,4 +1,4 @@
-"""A read that times out is taken for a loss.
+"""Half a minute without a message is taken for a loss.
 
 Trap: false-alarm
 Rule: 10
@@ -162,7 +162,7 @@ class Bridge:
                     await self._ask(pubsub)
                 answer = await pubsub.get_message(timeout=_WAIT)
                 self._silent = 0 if answer else self._silent + 1
-                if self._silent > 100:
+                if self._silent > 600:
                     raise redis.ConnectionError("silence")
                 if answer is not None:
                     self._hear(answer["type"], answer["channel"], answer["data"])

@@ -1,6 +1,6 @@
 """Nothing is ever dropped.
 
-Trap: unbounded-backlog
+Trap: silent-drop
 Rule: 7
 """
 
