@@ -348,6 +348,16 @@ async def test_who_is_cancelled_takes_nothing_along(lab, who):
         lab.expect("rows", {key: table.rows.get(key) for key in due}, due, trap=trap)
 
 
+async def test_close_is_in_a_hurry(lab):
+    """Rule 10. `close` makes due what waits, and returns `{}` as soon as all is written."""
+    lab.scenario("batch_size 3, max_age 60; a write takes 1 s; at 0.5 s c and a wait; close")
+    buffer, table = open_buffer(lab, seconds=1, batch_size=3, max_age=60)
+    await play(lab, buffer, "0 a=1 b=2 d=5, 0.5 c=3 a=4")
+    lost = await lab.within(1.5 + SOON, buffer.close(timeout=20), what="close returns", trap="drain-incomplete")
+    lab.expect("what is lost", lost, {}, trap="drain-incomplete")
+    lab.expect("rows", table.rows, {"a": 4, "b": 2, "c": 3, "d": 5}, trap="drain-incomplete")
+
+
 @pytest.mark.parametrize("how", ["fails", "hangs", "is slow"])
 async def test_close_gives_up_and_tells(lab, how):
     """Rule 10. `close` gives up after `timeout` and returns what is lost, the newest value of each key."""
