@@ -65,7 +65,7 @@ def decisive(error):
 def asked_for(error):
     _, error = decisive(error)
     value = error.response.headers.get("retry-after", "") if isinstance(error, httpx.HTTPStatusError) else ""
-    if value.isdecimal():
+    if value.isascii() and value.isdecimal():
         return float(value)
     try:
         date = email.utils.parsedate_tz(value)

@@ -53,7 +53,7 @@ def look_up(error):
 
 
 def wish(header):
-    if header.isdigit():
+    if header.isascii() and header.isdigit():
         return int(header)
     fields = email.utils.parsedate_tz(header)
     try:
