@@ -90,7 +90,8 @@ async def test_the_caller_gets_the_first_success(lab):
     """Rule 1. The caller gets what `fn` gives at its first success, whatever it is; each attempt calls `fn` anew."""
     first, second = failure(ConnectionError), failure(TimeoutError)
     lab.scenario("answers, each alone, and after two failures; then a failure and a future")
-    for answer in ("ok", None, False, [], response(200), response(304), SimpleNamespace(status_code=503)):
+    foreign = SimpleNamespace(status_code=503, raise_for_status=next)  # no response of httpx
+    for answer in ("ok", None, False, [], response(200), response(304), foreign):
         await Upstream(lab, answer).see(gives=answer, asked=[0.0], trap="answer-judged")
         await Upstream(lab, first, second, answer).see(gives=answer, asked=[0.0, 1.0, 2.0], trap="same-coroutine")
     for at_once in (False, True):
