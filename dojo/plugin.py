@@ -76,6 +76,8 @@ def locate(catalog: Catalog, tree: Path, name: str) -> Path:
         file = resolve_impl(tree, kata)
     except CatalogError as error:
         raise Unusable(str(error)) from None
+    if file is None and tree.is_file():
+        raise Unusable(f"{tree} does not implement {name}. Call the file {name}.py.")
     if file is None:
         raise Unusable(f"{tree} has no {name}.py. `dojo reset {name}` puts the stub back into katas/.")
     return file

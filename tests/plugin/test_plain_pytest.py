@@ -270,6 +270,12 @@ def test_a_wrong_option_fails_once_and_at_once(repository, option, message):
     assert "Traceback" not in output
 
 
+def test_a_file_of_another_name_is_told_which_name_it_needs(repository):
+    code, output = pytest_in(repository, "katas", "--impl=pyproject.toml")
+    assert code == 2
+    assert output.count("pyproject.toml does not implement tally. Call the file tally.py.") == 1
+
+
 def test_a_property_shows_its_smallest_counterexample(tmp_path):
     make_repository(tmp_path, tests=PROPERTY, solution=RIGHT)
     forgetful = RIGHT.replace("or 0)", "or 0) % 3")
