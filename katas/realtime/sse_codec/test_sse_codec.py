@@ -62,6 +62,8 @@ def test_a_message_is_complete(lab):
     got = client(lab, encode("a", id="7"), encode("b"), encode("c", id=""), encode("d", event=""))
     ids = [(data, "message", id, None) for data, id in (("a", "7"), ("b", "7"), ("c", ""), ("d", ""))]
     lab.expect("id 7, no id, an empty id, an empty type", got, ids, trap="lost-field")
+    got = client(lab, b"data: a\n", encode())  # a block of nothing, to whoever needs its blank line
+    lab.expect("a data line, then encode()", got, [("a", "message", "", None)], trap="no-blank-line")
 
 
 def test_data_arrives_as_it_was(lab):
@@ -107,17 +109,16 @@ def test_what_would_break_the_stream_is_refused(lab):
 def test_a_comment_is_ignored(lab):
     """Rule 4. `comment` writes complete lines, and every client ignores all of them."""
     lab.scenario("httpx-sse reads a comment between two messages")
-    both = [("a", "message", "", None), ("b", "message", "", None)]
+    both = [(data, "message", "", None) for data in "ab"]
     for text in "", "keep-alive", "data: c", " retry: 5", f"a{NO_LINE_ENDS}id: 7", "ünï 😀", "\ufeff":
         with lab.no_error(expected=f"comment({text!r}) is allowed", trap="bad-comment"):
             got = client(lab, encode("a"), comment(text), encode("b"))
         lab.expect(f"comment({text!r})", got, both, trap="bad-comment")
+        ended = written(lab, comment(text)).endswith((b"\n", b"\r"))
+        lab.require(ended, expected="a complete line", got=f"comment({text!r}) is none", trap="bad-comment")
     for text in "x\nid: 7", "x\rid: 7", "x\r\nretry: 5", "\nevent: x", "x\n\ndata: c\n\n", "\rdata: c\r\r":
         got = client(lab, encode("a"), comment(text), encode("b"))
         lab.expect(f"comment({text!r})", got, both, trap="newline-injection")
-    for text in "", "x":
-        ended = written(lab, comment(text)).endswith((b"\n", b"\r"))
-        lab.require(ended, expected="a complete line", got=f"comment({text!r}) is none", trap="bad-comment")
 
 
 # the parser, on whole streams
@@ -184,8 +185,8 @@ def test_no_data_no_event(lab):
 def test_the_type_is_the_blocks_own(lab):
     """Rule 10. `event` names the type of its own block, the last one counts, and an empty one is "message"."""
     for stream, expected in (
-        ("event: x\ndata: a\n\n", ["x"]),
-        ("event: x\ndata: a\nevent:  y \n\n", [" y "]),
+        ("event: x\n: y\nz: y\ndata: a\n\n", ["x"]),
+        ("event: x\ndata: a\nevent:  Y \n\n", [" Y "]),
         ("event: x\nevent\ndata: a\n\n", ["message"]),
         ("event: x\ndata: a\n\ndata: b\n\n", ["x", "message"]),
         ("event: x\n\ndata: b\n\n", ["message"]),
@@ -252,11 +253,13 @@ def test_bytes_become_text(lab):
     # WPT: format-bom and format-bom-2
     stream = "\ufeffdata: 1\n\n\ufeffdata: 2\n\ndata: 3\n\n"
     lab.expect(f"{stream!r}", datas(stream), ["1", "3"], trap="bom")
-    lab.expect("two BOMs, data 1, data 2", datas("\ufeff\ufeffdata: 1\n\ndata: 2\n\n"), ["2"], trap="bom")
+    for before in "\ufeff", "\n":
+        got = datas(f"{before}\ufeffdata: 1\n\ndata: 2\n\n")
+        lab.expect(f"a BOM after {before!r}, data 1, data 2", got, ["2"], trap="bom")
     lab.expect("a BOM in the data", datas("data: \ufeffa\n\ndata:\ufeff\n\n"), ["\ufeffa", "\ufeff"], trap="bom")
     for stream, expected in (
         (b"data: a\xffb\n\ndata: c\n\n", ["a\ufffdb", "c"]),
-        (b"data: \xe2\x82\ndata: c\n\n", ["\ufffd\nc"]),
+        (b"data: \xe2\x82\ndata:\xed\xa0\x80\n\n", ["\ufffd\n\ufffd\ufffd\ufffd"]),
         (b"data: \xf0\x9f\x98\r\rdata: \xc3(\n\n", ["\ufffd", "\ufffd("]),
     ):
         with lab.no_error(expected=f"no error for {stream!r}", trap="strict-utf8"):
@@ -266,8 +269,8 @@ def test_bytes_become_text(lab):
 # the parser, chunk by chunk
 
 CUT = (
-    "\ufeffid: é\n: hi\ndata: ü😀\nevent: x\r\ndata: b\r\n\r\nretry: 1500\n\n"
-    "data: 1\r\ufeffdata: 0\rdata:  2\r\rdata\n\nid\r\ndata: c"
+    "\ufeffid: é\n: hi\ndata: ü😀\nevent: x\r\ndata: b\r\n\nretry: 1500\n"
+    "data: 1\r\ufeffdata: 0\rdata:  2\r\rdata\r\n\r\nid\r\ndata: c"
 ).encode() + b"\xff\xe2\x82\n\n"
 CUT_EVENTS = [("ü😀\nb", "x", "é"), ("1\n 2", "message", "é"), ("", "message", "é"), ("c\ufffd\ufffd", "message", "")]
 
@@ -286,10 +289,10 @@ def test_a_cut_anywhere_changes_nothing(lab):
     parser = Parser()
     lab.expect("byte by byte", feed(parser, *in_bytes(CUT)), CUT_EVENTS, trap="split-line")
     lab.expect("its retry", parser.retry, 1500, trap="split-line")
-    lab.scenario("2,000 small events and one of 1,001 lines and 101,000 characters in two chunks")
+    lab.scenario("2,000 small events and one of 1,001 lines and 101,001 characters in three chunks")
     many, long = b"data: a\n\n" * 2000, b"data\n" * 1000 + b"data: " + b"x" * 100_000
-    got = lab.plain("data", datas(many + long, b"\n\n"), trap="split-line")
-    lab.expect("events, and the longest", (len(got), max(map(len, got), default=0)), (2001, 101_000), trap="split-line")
+    got = lab.plain("data", datas(many + long, b"x", b"\n\n"), trap="split-line")
+    lab.expect("events, and the longest", (len(got), max(map(len, got), default=0)), (2001, 101_001), trap="split-line")
 
 
 # Lines, and what each of them is to its block.
@@ -363,10 +366,10 @@ def test_each_parser_has_its_own_state(lab):
     """Rule 17. A parser knows its own stream, and nobody else's."""
     lab.scenario("two parsers in turn")
     one, other = Parser(), Parser()
-    feed(one, b"id: 1\nretry: 5\nevent: x\ndata: a\n")
+    feed(one, b"id: 1\nretry: 5\nevent: x\ndata: a\ndata: b")
     kept = other.feed(b"data: b\n\n")
     lab.expect("the other's event", heard(kept), [("b", "message", "")], trap="shared-state")
-    lab.expect("the one's event", feed(one, b"\n"), [("a", "x", "1")], trap="shared-state")
+    lab.expect("the one's event", feed(one, b"\n\n"), [("a\nb", "x", "1")], trap="shared-state")
     lab.expect("the other's id and retry", (other.last_event_id, other.retry), ("", None), trap="shared-state")
     other.end()
     lab.expect("the other's next", feed(other, b"data: c\n\n"), [("c", "message", "")], trap="shared-state")
