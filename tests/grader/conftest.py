@@ -20,7 +20,7 @@ from dojo.runner import Limits
 
 LIMITS = Limits(wall_seconds=60.0, cpu_seconds=20, output_bytes=1 << 20, memory_bytes=1 << 30)
 PATIENCE = Patience(kata_seconds=60.0, most_runs=10)
-SHORT_LIMITS = replace(LIMITS, wall_seconds=20.0, cpu_seconds=2)
+SHORT_LIMITS = replace(LIMITS, wall_seconds=8.0, cpu_seconds=2)
 SHORT_PATIENCE = replace(PATIENCE, kata_seconds=6.0)
 """For what never ends. For anything else too short: a slow machine takes seconds where another takes tenths."""
 
@@ -76,5 +76,5 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JudgesBench]:
 def hurried(bench: JudgesBench) -> Iterator[JudgesBench]:
     """The same bench for what never ends, so that nobody waits for it."""
     setting = replace(bench.setting, limits=SHORT_LIMITS)
-    with Crew(setting, 2) as crew:
+    with Crew(setting, 4) as crew:
         yield replace(bench, setting=setting, crew=crew, patience=SHORT_PATIENCE)
