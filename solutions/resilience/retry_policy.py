@@ -31,7 +31,7 @@ class Policy:
     delay: Callable[[int], float]
     """Seconds to wait before retry 1, 2, 3, …; 0 or more."""
     deadline: float | None = None
-    """Seconds from the beginning of a call; no retry begins later. None: no limit."""
+    """Seconds from the beginning of a call; no pause begins that would end later. None: no limit."""
 
 
 _PERMANENT = (
