@@ -111,7 +111,7 @@ class WriteBehind:
         return await self._store.read(key) if slot is None else copy.deepcopy(slot.value)
 
     async def flush(self) -> None:
-        """Write what is unwritten now, at once; returns when all of it is written, replaced and written, or refused.
+        """Write what is unwritten, whatever its age; returns when it, or a newer value, is written, or it was refused.
 
         Raises Closed if `close` gives up meanwhile.
         """

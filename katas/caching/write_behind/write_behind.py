@@ -71,7 +71,7 @@ class WriteBehind:
         raise NotImplementedError("WriteBehind.get is yours to write; its rules stand in README.md")
 
     async def flush(self) -> None:
-        """Write what is unwritten now, at once; returns when all of it is written, replaced and written, or refused.
+        """Write what is unwritten, whatever its age; returns when it, or a newer value, is written, or it was refused.
 
         Raises Closed if `close` gives up meanwhile.
         """
