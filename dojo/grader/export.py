@@ -21,7 +21,7 @@ from dojo.grader.templates import template
 from dojo.readme import current
 from dojo.stubs import stub_of
 
-_AS_THEY_ARE = ("LICENSE", "conftest.py", ".gitignore")
+_AS_THEY_ARE = ("LICENSE", "conftest.py", ".gitignore", ".vscode/settings.json")
 _QUOTED = "tests/readme/failure.txt"
 """What README.md quotes: a failure, which gives away no more than the README does."""
 

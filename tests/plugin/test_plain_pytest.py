@@ -5,6 +5,7 @@ Starting Python and importing everything takes longer than the tests, so most ar
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -165,6 +166,21 @@ def test_the_solution_is_green_from_inside_the_katas_directory(repository):
     code, output = pytest_in(repository / "katas/basics/tally", "--impl", "solutions")
     assert code == 0, output
     assert "3 passed" in output
+
+
+def test_an_editors_way_of_naming_a_test_works_from_anywhere(repository):
+    """VS Code gives a root and absolute paths; PyCharm starts in the directory of the test."""
+    test = f"{repository}/katas/basics/tally/test_tally.py::test_race"
+    for arguments in (("--rootdir", str(repository), test), (test,)):
+        code, output = pytest_in(repository / "katas/basics", *arguments, "--impl", str(repository / "solutions"))
+        assert code == 0, output
+        assert "1 passed" in output
+
+
+def test_vs_code_finds_the_katas():
+    settings = json.loads((PROJECT / ".vscode/settings.json").read_text())
+    assert settings["python.testing.pytestEnabled"]
+    assert all((PROJECT / path).is_dir() for path in settings["python.testing.pytestArgs"])
 
 
 def test_the_first_failure_is_shown_as_a_timeline_and_the_others_in_a_line(repository):
