@@ -17,7 +17,7 @@ def soon():
 
 
 threading.Thread(target=soon, daemon=True).start()
-select.select([], [], [], 0.2)
+select.select([], [], [], 10)  # it does not come to that
 
 
 def delay(retry, **options):
