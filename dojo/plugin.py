@@ -295,6 +295,8 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     result = yield
+    # Half a surrogate pair that somebody has logged can be written to no file, and pytest-xdist ends at it.
+    result.sections = [(title, text.encode(errors="backslashreplace").decode()) for title, text in result.sections]
     told = item.stash.get(_REPORT, None)
     if call.when != "call" or told is None:
         return result

@@ -245,6 +245,13 @@ def test_of_a_logged_traceback_only_the_learners_frames_are_shown(repository):
     assert "decoder.py" not in output
 
 
+def test_what_cannot_be_encoded_is_logged_in_two_processes_too(repository):
+    logging_it = RIGHT.replace("return (await", r'import logging; logging.error("half \ud83d"); return (await')
+    code, output = cold_on(repository, logging_it, "halves", "-n", "2")
+    assert code == 0, output
+    assert "3 passed" in output
+
+
 def test_a_breakpoint_in_the_learners_file_opens_the_debugger(repository):
     source = RIGHT.replace("return (await", "breakpoint(); return (await")
     code, output = cold_on(repository, source, "debugged", "-k", "counts", stdin="p 6 * 7\nc\n")
