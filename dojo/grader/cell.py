@@ -20,7 +20,7 @@ import sys
 import tempfile
 import traceback
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import monotonic
@@ -32,7 +32,9 @@ from dojo.catalog import load
 from dojo.grader.confine import kernel
 from dojo.grader.confine.cage import Bars, Cage
 from dojo.grader.confine.root import SCRATCH, TRUSTED, enter_new_root
-from dojo.grader.watched import Watched, fingerprint
+from dojo.grader.seal import Seal
+from dojo.grader.watched import Watched
+from dojo.lab.modules import imported_names
 from dojo.runner import Job, Limits, RunResult, warm
 from dojo.runner.collected import Collected, Unfit
 from dojo.runner.ending import die_with_parent, leave_on_sigterm
@@ -182,8 +184,7 @@ class _Host:
         self._job = job
         self._file = file
         self._in_child = False
-        self._look: Callable[[], dict[str, int]] = dict
-        self._baseline: dict[str, int] = {}
+        self._seal: Seal | None = None
         self._records: list[dict[str, Any]] = []
         self.reporter = Reporter(job, self._records.append)
         self._collected = Collected(job, self.reporter)
@@ -198,12 +199,11 @@ class _Host:
             return True
         self.broken = ""
         read_constants(session.items)
-        gc.collect()
-        gc.freeze()
         module = session.items[0].getparent(pytest.Module)
         assert module is not None
-        self._look = functools.partial(fingerprint, module.obj, self._job.kata)
-        self._baseline = self._look()
+        self._seal = Seal(module.obj, imported_names(self._job.test_file, self._job.kata))
+        gc.collect()
+        gc.freeze()
         cage = Cage(self._bars)
         while (request := self._requests.next()) is not None:
             if (request["kata"], request["file"]) != (self._job.kata, self._file):
@@ -244,7 +244,8 @@ class _Host:
         job = replace(job, impl=file)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         self._in_child = True
-        watched = Watched(self._look, self._baseline, emitter(write))
+        assert self._seal is not None
+        watched = Watched(self._seal, emitter(write))
         watched.read(file)
         watched.add(session, request["mixed_in"])
         watched.listen(file)

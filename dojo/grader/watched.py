@@ -13,20 +13,18 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import CodeType, FrameType, FunctionType, ModuleType
+from types import CodeType, FrameType
 from typing import Any, Literal
 
 import pytest
 
+from dojo.grader.seal import REWRITES, Seal
 from dojo.runner.session import Emit
 
 Kind = Literal["expect", "require", "assert", "seal"]
 """Of the tests that are mixed in: three ways to fail, and the one that must pass."""
 
 CANARIES: tuple[Kind, ...] = ("expect", "require", "assert")
-
-_GUARDED = ("builtins", "_pytest", "pytest", "pluggy", "dojo", "fakeredis", "redis", "time_machine", "asyncio", "json")
-"""Packages that an honest submission uses, and never changes."""
 
 _FLAGGED_MODULES = ("_pytest", "pytest", "pluggy", "dojo", "ctypes", "tests", "solutions", "conftest", "builtins")
 _FLAGGED_NAMES = {
@@ -43,17 +41,13 @@ _FLAGGED_EVENTS = (
 )
 _MOST_FLAGS = 20
 
-_identity = object.__hash__
-"""Made of the address, as `id` is, which however is an audit event: tens of thousands of calls of our own hook."""
-
 
 class Watched:
     """Watches one run, from inside its process."""
 
-    def __init__(self, look: Callable[[], Mapping[str, int]], baseline: Mapping[str, int], emit: Emit) -> None:
-        """`look` takes a fingerprint; `baseline` is one that was taken before anybody's code ran."""
-        self._look = look
-        self._baseline = baseline
+    def __init__(self, seal: Seal, emit: Emit) -> None:
+        """`seal` was made before anybody's code ran."""
+        self._seal = seal
         self._emit = emit
         self._flags: set[str] = set()
         self._file = ""
@@ -83,6 +77,8 @@ class Watched:
         def heard(event: str, arguments: tuple[Any, ...]) -> None:
             if event in wanted or event.startswith("ctypes."):
                 self._heard(event, arguments)
+            elif event in REWRITES:
+                self._seal.hear(arguments)
 
         sys.addaudithook(heard)
 
@@ -106,17 +102,16 @@ class Watched:
             "expect": _expects,
             "require": _requires,
             "assert": _asserts,
-            "seal": self._seal,
+            "seal": self._is_whole,
         }
         for name, kind in mixed_in.items():
             body = bodies[kind]
             setattr(module.obj, name, body)
             session.items.append(pytest.Function.from_parent(module, name=name, callobj=body))
 
-    def _seal(self) -> None:
-        changed = [name for name, value in self._look().items() if self._baseline.get(name, value) != value]
-        if changed:
-            self.flag(f"changed the grader's own code: {', '.join(sorted(changed)[:5])}")
+    def _is_whole(self) -> None:
+        if changed := self._seal.broken():
+            self.flag(f"changed the grader's own code: {', '.join(changed[:5])}")
             raise AssertionError(changed)
 
 
@@ -131,45 +126,6 @@ def _requires(lab: Any) -> None:
 def _asserts() -> None:
     values = [1, 2, 3]
     assert sum(values) == len(values)
-
-
-def fingerprint(tests: ModuleType, kata: str) -> dict[str, int]:
-    """The identity of each function and class of the guarded packages, and of all that the tests hold, by name.
-
-    The kata's module, and what the tests have imported from it, is the submission's own.
-    """
-    found: dict[str, int] = {}
-    for key, value in list(vars(tests).items()):
-        home = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", "")
-        if home != kata and not key.startswith("__"):
-            found[f"tests.{key}"] = hash((_identity(value), _content(value)))
-            _enter(found, f"tests.{key}()", value)
-    for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] in _GUARDED and isinstance(module, ModuleType):
-            for key, value in list(vars(module).items()):
-                _enter(found, f"{name}.{key}", value)
-                if isinstance(value, type) and value.__module__ == name:
-                    for attribute, member in list(vars(value).items()):
-                        _enter(found, f"{name}.{key}.{attribute}", member)
-    return found
-
-
-def _content(value: object) -> object:
-    """What a constant of the tests is made of; what is not plain data is itself."""
-    if type(value) in (tuple, list):
-        return tuple(map(_content, value))  # type: ignore[call-overload]
-    if type(value) is dict:
-        return tuple((_content(key), _content(each)) for key, each in value.items())
-    if type(value) in (str, bytes, int, float, bool, type(None)):
-        return value
-    return _identity(value)
-
-
-def _enter(found: dict[str, int], name: str, value: object) -> None:
-    if isinstance(value, FunctionType):
-        found[name] = hash((_identity(value), _identity(value.__code__), _identity(value.__defaults__)))
-    elif callable(value) or isinstance(value, (property, classmethod, staticmethod)):
-        found[name] = _identity(value)
 
 
 def _suspicions(node: ast.AST) -> Iterator[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import dataclasses
 import functools
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -44,6 +45,12 @@ class Learner:
                 sys.modules[self.name] = before
         return module
 
+    @functools.cached_property
+    def _names(self) -> Mapping[str, str | None]:
+        assert self.test_module is not None
+        assert self.test_module.__file__ is not None
+        return imported_names(Path(self.test_module.__file__), self.name)
+
     @contextlib.contextmanager
     def fresh(self) -> Iterator[None]:
         """While this lasts, the test module's imported names are those of a fresh copy.
@@ -56,25 +63,37 @@ class Learner:
             yield
             return
         copy = self.load()
-        names = {id(value): name for name, value in vars(imported).items() if not name.startswith("__")}
         test_globals = vars(self.test_module)
-        rebound = {
-            alias: value
-            for alias, value in test_globals.items()
-            if not alias.startswith("__") and id(value) in names and hasattr(copy, names[id(value)])
-        }
-        for alias, value in rebound.items():
-            test_globals[alias] = getattr(copy, names[id(value)])
-        aliases = [alias for alias, value in test_globals.items() if value is imported]
-        for alias in aliases:
-            test_globals[alias] = copy
+        before = {alias: test_globals[alias] for alias in self._names if alias in test_globals}
+        for alias in before:
+            name = self._names[alias]
+            test_globals[alias] = copy if name is None else getattr(copy, name, before[alias])
         sys.modules[self.name] = copy
         try:
             yield
         finally:
             sys.modules[self.name] = imported
-            test_globals.update(rebound)
-            test_globals.update(dict.fromkeys(aliases, imported))
+            test_globals.update(before)
+
+
+def imported_names(tests: Path, module: str) -> Mapping[str, str | None]:
+    """What a file of tests imports from `module`, by the names that it has for it; None is the module itself.
+
+    Told by the import statements and not by what the values are: a test's own 60 may be the very object that the tested
+    file calls its default, and it has to stay 60 whatever another file calls so.
+    """
+    return _imports(tests, tests.stat().st_mtime_ns, module)
+
+
+@functools.lru_cache(maxsize=64)
+def _imports(file: Path, changed_ns: int, module: str) -> Mapping[str, str | None]:
+    found: dict[str, str | None] = {}
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.Import):
+            found.update({alias.asname or alias.name: None for alias in node.names if alias.name == module})
+        elif isinstance(node, ast.ImportFrom) and node.module == module and not node.level:
+            found.update({alias.asname or alias.name: alias.name for alias in node.names if alias.name != "*"})
+    return found
 
 
 @contextlib.contextmanager

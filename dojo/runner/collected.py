@@ -6,7 +6,6 @@ one implementation, and its forks swap in another before they run.
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dojo.lab.modules import Learner
+from dojo.lab.modules import Learner, imported_names
 from dojo.runner.results import Job
 from dojo.runner.session import Reporter, Write, emitter, finish, test_name
 
@@ -31,7 +30,7 @@ class Collected:
 
     def __init__(self, job: Job, reporter: Reporter) -> None:
         """`reporter` is a plugin of the session; `job` says which tests are collected."""
-        self._imported = _imported(job)
+        self._imported = [name for name in imported_names(job.test_file, job.kata).values() if name is not None]
         self._reporter = reporter
 
     def run(
@@ -89,14 +88,3 @@ def _implemented_by(job: Job, tests: ModuleType, imported: Sequence[str], bench:
         raise Unfit(f"{job.impl.name} does not define {', '.join(missing)}, which the tests import.")
     with learner.fresh():
         yield
-
-
-def _imported(job: Job) -> list[str]:
-    """The names that the test file imports from the kata's module."""
-    return [
-        alias.name
-        for node in ast.walk(ast.parse(job.test_file.read_bytes()))
-        if isinstance(node, ast.ImportFrom) and node.module == job.kata and not node.level
-        for alias in node.names
-        if alias.name != "*"
-    ]
