@@ -8,7 +8,7 @@ import re
 import traceback
 from collections.abc import Collection
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import CodeType, FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -40,11 +40,14 @@ def without_foreign_frames(text: str, files: Collection[str]) -> str:
     return "".join(kept)
 
 
-def learner_line(files: set[str], frame: FrameType | None) -> str | None:
-    """The innermost line of one of the learner's `files` under `frame`, or None."""
+def learner_line(files: set[str], frame: FrameType | None, until: CodeType | None = None) -> str | None:
+    """The innermost line of one of the learner's `files` under `frame`, and above a frame of `until`; or None."""
     while frame is not None:
-        if frame.f_code.co_filename in files:
-            return place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+        code = frame.f_code
+        if code.co_filename in files:
+            return place(code.co_filename, frame.f_lineno, code.co_name)
+        if code is until:
+            return None
         frame = frame.f_back
     return None
 

@@ -79,7 +79,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def create_task(self, *args: Any, **options: Any) -> asyncio.Task[Any]:
         task: asyncio.Task[Any] = super().create_task(*args, **options)
-        self._world.started_tasks.note(task)
+        if self.is_running():  # else it is the lab that starts it
+            self._world.started_tasks.note(task)
         return task
 
     def _keep(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -128,9 +129,9 @@ def _dispose(world: World, loop: VirtualLoop) -> None:
             task.cancel()
         with contextlib.suppress(Deadlock, NeverFinishes):
             loop.run_until_complete(asyncio.wait(tasks, timeout=1))
-    for last in (world.disconnect(), loop.shutdown_asyncgens()):
+    for last in (world.disconnect, loop.shutdown_asyncgens):
         with contextlib.suppress(Deadlock, NeverFinishes):
-            loop.run_until_complete(last)
+            loop.run_until_complete(last())
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ and inspection that is neither gated nor traced.
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -95,12 +96,16 @@ class Server:
         self._down: Exception | None = None
         self.lost: Callable[[str], Exception] = RedisConnectionError
         """Builds what a client raises for a lost request or reply; `redis.TimeoutError` is the other usual one."""
-        self.options = backend.fresh(clock)
         self._raw: redis.Redis | None = None
         self.subscribers: set[Any] = set()
         """The gated connections that have subscribed to something."""
         self.subscriptions_take = 0.0
         """Seconds from sending SUBSCRIBE, UNSUBSCRIBE and the like to the moment when they take effect."""
+
+    @functools.cached_property
+    def options(self) -> dict[str, Any]:
+        """What a connection needs to reach it. Most worlds are asked for no server, and have none."""
+        return self._backend.fresh(self._clock)
 
     @property
     def raw(self) -> redis.Redis:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from asyncio.base_events import BaseEventLoop
 from types import FrameType
 from typing import Any
 
 from dojo.lab.blame import learner_line
+
+_TURN = BaseEventLoop._run_once.__code__  # type: ignore[attr-defined]  # typeshed leaves private methods out
+"""Below it on the stack there is the lab, and pytest with its dozens of frames."""
 
 
 class StartedTasks:
@@ -22,7 +26,7 @@ class StartedTasks:
     def note(self, task: asyncio.Task[Any]) -> None:
         """Remember `task` if the learner's code is the one that is starting it now."""
         frame: FrameType | None = sys._getframe(1)
-        place = learner_line(self._files, frame)
+        place = learner_line(self._files, frame, until=_TURN)
         if place is not None:
             self._places[task] = place.splitlines()[0]
             task.add_done_callback(self._places.pop)
