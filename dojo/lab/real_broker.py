@@ -38,6 +38,7 @@ from kombu.exceptions import OperationalError
 from dojo.lab.celery_driver import App
 from dojo.lab.errors import LabError
 from dojo.lab.real_servers import start_valkey
+from dojo.lab.tls import verified
 
 PATIENCE_S = 60.0
 """Far above what anything here takes, for machines that are busy with other things."""
@@ -60,7 +61,8 @@ class RealBroker:
             shutil.rmtree(self._home, ignore_errors=True)
             raise
         self.is_amqp = scheme.startswith("amqp")
-        self._url = f"redis+socket://{self._home}/socket?virtual_host=1" if choice == "valkey" else choice
+        own = f"redis+socket://{self._home}/socket?virtual_host=1"
+        self._url, self._tls = verified(own if choice == "valkey" else choice)
         try:
             self._see_that_it_answers(choice)
         except LabError:
@@ -68,7 +70,7 @@ class RealBroker:
             raise
 
     def _see_that_it_answers(self, choice: str) -> None:
-        app = Celery("look", broker=self._url, set_as_current=False)
+        app = Celery("look", broker=self._url, broker_use_ssl=self._tls, set_as_current=False)
         try:
             with app.connection_for_write() as connection:
                 connection.ensure_connection(max_retries=1, interval_start=0.2, timeout=5)
@@ -79,7 +81,7 @@ class RealBroker:
     def part(self) -> Iterator[Part]:
         """One test's part of it."""
         self._admin.flushall()
-        part = Part(self._url, self._home / "socket", self._home, is_amqp=self.is_amqp)
+        part = Part(self._url, self._tls, self._home, is_amqp=self.is_amqp)
         try:
             yield part
         finally:
@@ -95,11 +97,12 @@ class RealBroker:
 class Part:
     """What a test gets: names that nobody else uses, apps, workers, and an empty Redis."""
 
-    def __init__(self, url: str, socket: Path, home: Path, *, is_amqp: bool) -> None:
+    def __init__(self, url: str, tls: dict[str, str] | None, home: Path, *, is_amqp: bool) -> None:
         self.is_amqp = is_amqp
         """Whether it is RabbitMQ; otherwise it is Redis, which cannot dead-letter, nor count deliveries."""
         self._url = url
-        self._socket = socket
+        self._tls = tls
+        self._socket = home / "socket"
         self._home = home
         self._mark = uuid.uuid4().hex[:12]
         self._queues: list[str] = []
@@ -124,6 +127,7 @@ class Part:
         """A new Celery app on the broker, with a default queue of its own; `settings` are Celery's."""
         app = App(name, broker=self._url, set_as_current=False)
         app.conf.update(
+            broker_use_ssl=self._tls,
             task_default_queue=self.queue(f"dojo-{name}"),
             broker_connection_retry_on_startup=True,
             worker_enable_remote_control=False,

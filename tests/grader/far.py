@@ -6,15 +6,18 @@ import contextlib
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import redis
+import trustme
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 120.0
@@ -108,3 +111,33 @@ def valkey() -> Iterator[Valkey]:
         finally:
             server.client.close()
             server.kill()
+
+
+@contextlib.contextmanager
+def tls_server(certificate: trustme.LeafCert) -> Iterator[tuple[int, list[bool]]]:
+    """One that hangs up after the handshake: its port, and of each connection whether there was one."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # here a client refuses before the server's handshake ends
+    certificate.configure_cert(context)
+    shaken: list[bool] = []
+
+    def serve() -> None:
+        while True:
+            try:
+                caller, _ = door.accept()
+            except OSError:
+                return
+            try:
+                with context.wrap_socket(caller, server_side=True):
+                    shaken.append(True)
+            except OSError:
+                shaken.append(False)
+
+    with socket.create_server(("localhost", 0)) as door:
+        server = threading.Thread(target=serve)
+        server.start()
+        try:
+            yield door.getsockname()[1], shaken
+        finally:
+            door.shutdown(socket.SHUT_RDWR)
+            server.join()

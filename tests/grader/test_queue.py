@@ -8,8 +8,6 @@ import json
 import os
 import shutil
 import signal
-import socket
-import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -101,7 +99,7 @@ def test_a_broker_over_tls_has_to_be_the_one_in_the_url(
     authority.cert_pem.write_to_path(tmp_path / "authority.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
     for name, believed in (("localhost", True), ("elsewhere.example", False)):
-        with _tls_server(authority.issue_cert(name)) as (port, shaken):
+        with far.tls_server(authority.issue_cert(name)) as (port, shaken):
             server = broker.broker_at(f"{scheme}://me:secret@localhost:{port}/")
             with pytest.raises(GraderError, match="SSL_CERT_FILE has to name"):
                 broker.reach(server)
@@ -109,36 +107,6 @@ def test_a_broker_over_tls_has_to_be_the_one_in_the_url(
                 line.ensure_connection(max_retries=1, interval_start=0, timeout=5)
         assert len(shaken) >= 2
         assert set(shaken) == {believed}
-
-
-@contextlib.contextmanager
-def _tls_server(certificate: trustme.LeafCert) -> Iterator[tuple[int, list[bool]]]:
-    """One that hangs up after the handshake: its port, and of each connection whether there was one."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.maximum_version = ssl.TLSVersion.TLSv1_2  # here a client refuses before the server's handshake ends
-    certificate.configure_cert(context)
-    shaken: list[bool] = []
-
-    def serve() -> None:
-        while True:
-            try:
-                caller, _ = door.accept()
-            except OSError:
-                return
-            try:
-                with context.wrap_socket(caller, server_side=True):
-                    shaken.append(True)
-            except OSError:
-                shaken.append(False)
-
-    with socket.create_server(("localhost", 0)) as door:
-        server = threading.Thread(target=serve)
-        server.start()
-        try:
-            yield door.getsockname()[1], shaken
-        finally:
-            door.shutdown(socket.SHUT_RDWR)
-            server.join()
 
 
 def test_a_worker_with_other_tests_or_another_lab_does_not_grade(tmp_path: Path) -> None:

