@@ -151,8 +151,9 @@ class _Cell:
             found = load(self._root).find(kata)
             job = Job(kata, self._root, self._root / file, found.stub, limits=self._setting.limits)
             host = _Host(self._setting, self._requests, self._answers, job, file)
-            pytest_main(job, [host.reporter, host])
-            if host.broken:
+            if pytest_main(job, [host.reporter, host]) == pytest.ExitCode.INTERNAL_ERROR:
+                pass  # pytest has told; whoever still waits for an answer is to learn at once that there is none
+            elif host.broken:
                 print(host.broken, file=sys.stderr)
             else:
                 buffer, waiting, _, closed = self._requests.state

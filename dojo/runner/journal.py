@@ -7,13 +7,15 @@ complete, well-formed or short: a run is green only if everything that should ha
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, get_args
 
-from dojo.runner.results import Job, RunResult, Status, TestResult
+from dojo.runner.results import Job, Outcome, RunResult, Status, TestResult
+from dojo.runner.session import MAX_MESSAGE
 
 MAX_LINE = 1 << 20
 MAX_RECORDS = 16 << 20
@@ -74,29 +76,41 @@ class Journal:
             if event == "collected":
                 if self._order:
                     raise ValueError("tests are collected once")
-                for test in record["tests"]:
-                    self._order.append(test["name"])
-                    self._tests[test["name"]] = TestResult(**test, outcome="not-run")
+                for test in map(_collected, record["tests"]):
+                    self._order.append(test.name)
+                    self._tests[test.name] = test
             elif event == "start":
-                self._running = record["name"]
+                self._running = _text(record["name"])
             elif event == "test":
                 self._finish_test(record["result"])
             elif event == "trouble":
-                self._trouble.append(str(record["message"]))
+                self._trouble.append(_text(record["message"]))
             elif event == "flag":
-                self._flags.append(str(record["text"])[:_FLAG])
+                self._flags.append(_text(record["text"])[:_FLAG])
             elif event == "done":
                 self._exit = int(record["exit"])
-                self.cpu_seconds = float(record["cpu"])
+                self.cpu_seconds = _seconds(record["cpu"])
             else:
                 self.damaged = True
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except Exception:  # noqa: BLE001 - what anybody may have written can raise anything: a RecursionError, too
             self.damaged = True
 
     def _finish_test(self, result: dict[str, Any]) -> None:
         if result["name"] != self._running:
             raise ValueError("only the running test has a result, and one alone")
-        test = replace(self._tests[result["name"]], **result)
+        outcome = result["outcome"]
+        if outcome not in get_args(Outcome):
+            raise ValueError("this is no outcome")
+        test = replace(
+            self._tests[result["name"]],
+            outcome=outcome,
+            # A failure's alone is shown to people; a measurement that passed has its curves in it.
+            message=_text(result.get("message", ""), MAX_LINE if outcome == "passed" else MAX_MESSAGE),
+            seconds=_seconds(result.get("seconds", 0.0)),
+            kind=_text_or_none(result.get("kind")),
+            trap=_text_or_none(result.get("trap")),
+            schedule=_text_or_none(result.get("schedule")),
+        )
         self._tests[test.name] = test
         self._running = None
         if self._on_test is not None:
@@ -137,7 +151,8 @@ class Journal:
         if not self.done:
             return self._died(end.code, where)
         if self._trouble or self._exit not in (0, 1, 2, 5):
-            return "broken", "\n".join(self._trouble) or f"pytest ended with code {self._exit}; see the output."
+            told = "\n".join(self._trouble)[:MAX_MESSAGE]
+            return "broken", told or f"pytest ended with code {self._exit}; see the output."
         if not self._tests:
             return "broken", f"no tests were found in {self._job.test_file.name}."
         if any(test.outcome == "failed" for test in self._tests.values()):
@@ -162,6 +177,30 @@ class Journal:
                 name = f"signal {-code}"
             return "crashed", f"the interpreter was killed by {name}{where}."
         return "crashed", f"the interpreter ended with code {code}{where}: does something call os._exit()?"
+
+
+def _collected(test: dict[str, Any]) -> TestResult:
+    rule = test["rule"]
+    if rule is not None and type(rule) is not int:
+        raise ValueError("this is no rule")
+    return TestResult(_text(test["name"]), rule, _text(test["text"]), "not-run")
+
+
+def _text(value: object, most: int = MAX_MESSAGE) -> str:
+    """A text of a record: no other type, which whoever shows it would stumble over, and no longer than ours are."""
+    if not isinstance(value, str):
+        raise TypeError("this is no text")
+    return value[:most]
+
+
+def _text_or_none(value: object) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _seconds(value: object) -> float:
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError("this is no time")
+    return float(value)
 
 
 def read_printed(file: BinaryIO) -> str:

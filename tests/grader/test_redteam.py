@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from dojo.grader.intake import submissions
+from dojo.runner.session import MAX_MESSAGE
 
 from .redteam_corpus import DAEMON, HARM, ME, Attack, corpus, honest
 
@@ -97,6 +98,7 @@ def test_an_attack_gains_nothing(attack, bench, outcomes):
         assert any(word in flag for flag in verdict.flags), verdict.flags
     assert not any(HARM in test.message for test in verdict.tests), told
     assert len(verdict.tests) == len(bench.checked.inventory[attack.kata])
+    assert all(len(test.message) <= MAX_MESSAGE for test in verdict.tests), "the journal keeps each of them"
 
 
 def test_nothing_is_left_on_the_machine(outcomes):
