@@ -35,6 +35,7 @@ from dojo.grader.confine.root import SCRATCH, TRUSTED, enter_new_root
 from dojo.grader.seal import Seal
 from dojo.grader.watched import Watched
 from dojo.lab.modules import imported_names
+from dojo.lab.trust import learners
 from dojo.runner import Job, Limits, RunResult, warm
 from dojo.runner.collected import Collected, Unfit
 from dojo.runner.ending import die_with_parent, leave_on_sigterm
@@ -202,7 +203,8 @@ class _Host:
         read_constants(session.items)
         module = session.items[0].getparent(pytest.Module)
         assert module is not None
-        self._seal = Seal(module.obj, imported_names(self._job.test_file, self._job.kata))
+        learners.add(self._job.kata)  # a run does it too, and the seal tells who takes it away
+        self._seal = Seal(session, module.obj, imported_names(self._job.test_file, self._job.kata))
         gc.collect()
         gc.freeze()
         cage = Cage(self._bars)

@@ -6,18 +6,28 @@ little, for each page that it touches is copied, and that is most of what it cos
 
 from __future__ import annotations
 
+import builtins
+import functools
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import is_
-from types import FunctionType, ModuleType
+from types import BuiltinFunctionType, CellType, FunctionType, ModuleType
 from typing import Any
 
-_GUARDED = ("builtins", "_pytest", "pytest", "pluggy", "dojo", "fakeredis", "redis", "time_machine", "asyncio", "json")
-"""Packages that an honest submission uses, and never changes."""
+import pytest
+
+_GUARDED = (
+    *("builtins", "_pytest", "pytest", "pluggy", "dojo", "fakeredis", "redis", "time_machine", "asyncio", "json"),
+    "hypothesis",
+)
+"""Packages that an honest submission uses, and never changes; and so it is with every module that they look into."""
+
+_FLEETING = frozenset({"dojo.lab.connections._GATED", "warnings.showwarning", "warnings._showwarnmsg_impl"})
+"""What changes by itself: the lab's memory of classes that it has made, and what pytest replaces around each test."""
 
 REWRITES = frozenset({"object.__setattr__", "object.__delattr__"})
-"""The audit events of Python's own attributes, among them a function's code and defaults."""
+"""The audit events of Python's own attributes: a function's code and defaults, an object's class, a class's bases."""
 
 _identity = object.__hash__
 """Made of the address, as `id` is, which however is an audit event: tens of thousands of calls of our own hook."""
@@ -33,73 +43,212 @@ class _Place:
     """All of them, in their order."""
     guarded: Mapping[str, object]
     """Those that must stay."""
+    hidden: Collection[str]
+    """Names that must not come to it, for what they mean here stands elsewhere: among the builtins, or in a class."""
 
     def changed(self) -> Iterator[str]:
         # In C, and without a look at the names: nearly always nothing has changed.
-        if len(self.now) >= len(self.values) and all(map(is_, self.now.values(), self.values)):
+        if len(self.now) == len(self.values) and all(map(is_, self.now.values(), self.values)):
             return
         for key, value in self.guarded.items():
             if self.now.get(key) is not value:
                 yield f"{self.name}{key}"
+        for key, value in list(self.now.items()):
+            if key not in self.guarded and self._hides(key, value):
+                yield f"{self.name}{key}"
+
+    def _hides(self, key: str, value: object) -> bool:
+        # In a class, a descriptor stands before what each object has under that name.
+        return key in self.hidden or (type(self.now) is not dict and hasattr(type(value), "__get__"))
 
 
 class Seal:
-    """The functions and classes of the guarded packages, and all that the tests hold."""
+    """The functions and classes of the guarded packages, all that the tests hold, and what pytest has in hand.
 
-    def __init__(self, tests: ModuleType, theirs: Collection[str]) -> None:
+    What it remembers is in tuples, for it too is within reach of what it watches.
+    """
+
+    __slots__ = ("_cells", "_constants", "_hooks", "_items", "_objects", "_places", "_rewritten", "_session")
+
+    def __init__(self, session: pytest.Session, tests: ModuleType, theirs: Collection[str]) -> None:
         """`theirs` are the names under which the tests have what they test."""
-        self._tests = tests
+        self._session = session
+        self._items = frozenset(map(_identity, session.items))
+        self._hooks = tuple(_hooks(session))
         held = {key: value for key, value in vars(tests).items() if not key.startswith("__") and key not in theirs}
-        self._constants = {key: hash(_content(value)) for key, value in held.items()}
-        self._places = [_Place("tests.", vars(tests), tuple(vars(tests).values()), held)]
-        modules = {name: module for name, module in list(sys.modules.items()) if _is_guarded(name, module)}
-        self._places.append(_Place("", sys.modules, tuple(sys.modules.values()), modules))
+        constants = [("tests.", vars(tests), tuple(_contents(held)))]
+        places = [_Place("tests.", vars(tests), tuple(vars(tests).values()), held, _BUILTIN - vars(tests).keys())]
+        modules = _standing_on(held.values())
+        modules.pop(tests.__name__, None)
+        places.append(_Place("", sys.modules, tuple(sys.modules.values()), modules, ()))
         for name, module in modules.items():
-            self._places.append(_place(f"{name}.", vars(module)))
+            places.append(_place(f"{name}.", vars(module), _BUILTIN - vars(module).keys()))
+            if _is_guarded(name, module):
+                places += _instances(name, module)
+            if name.startswith("dojo.lab."):
+                data = {key: value for key, value in vars(module).items() if f"{name}.{key}" not in _FLEETING}
+                constants.append((f"{name}.", vars(module), tuple(_contents(data))))
             for key, value in list(vars(module).items()):
                 if isinstance(value, type) and value.__module__ == name:
-                    self._places.append(_place(f"{name}.{key}.", vars(value)))
-        self._functions = {
-            _identity(value): f"{place.name}{key}"
-            for place in self._places
-            for key, value in place.guarded.items()
-            if isinstance(value, FunctionType)
-        }
+                    places.append(_place(f"{name}.{key}.", vars(value)))
+        found = {f"{place.name}{key}": value for place in places for key, value in place.guarded.items()}
+        functions = {name: value for top, each in found.items() for name, value in _functions(top, each)}
+        self._objects = {_identity(value): name for name, value in functions.items()}
+        self._objects.update({_identity(value): name for name, value in found.items() if isinstance(value, type)})
+        ours = {name: value for name, value in functions.items() if name.startswith(("tests.", "dojo."))}
+        self._cells = tuple(
+            (f"{name}()", cell, cell.cell_contents) for name, value in ours.items() for cell in value.__closure__ or ()
+        )
+        for name, value in ours.items():
+            places += _within(f"{name}.", value)
+        self._places = (*places, *_in_hand(session))
+        self._constants = tuple(constants)
         self._rewritten: set[str] = set()
 
     def hear(self, arguments: tuple[Any, ...]) -> None:
-        """Of an event in `REWRITES`: a function's code and its defaults are only to be changed in sight of all."""
-        changed = self._functions.get(_identity(arguments[0]))
+        """Of an event in `REWRITES`: what is sealed is only to be changed in sight of all."""
+        changed = self._objects.get(_identity(arguments[0]))
         if changed is not None:
             self._rewritten.add(changed)
+        elif arguments[1] == "__class__" and (name := type(arguments[0]).__module__).startswith(("dojo.", "_pytest.")):
+            self._rewritten.add(f"an object of {name}")
 
-    def broken(self) -> list[str]:
-        """The names of what is no longer what it was."""
+    def broken(self, mixed_in: Collection[pytest.Item] = ()) -> list[str]:
+        """The names of what is no longer what it was; `mixed_in` are tests that came later, and rightly."""
         found = set(self._rewritten)
         for place in self._places:
             found.update(place.changed())
-        now = vars(self._tests)
-        found.update(f"tests.{key}" for key, was in self._constants.items() if hash(_content(now.get(key))) != was)
+        for name, now, were in self._constants:
+            found.update(f"{name}{key}" for key, was in were if hash(_content(now.get(key))) != was)
+        found.update(name for name, cell, was in self._cells if not _is_full(cell) or cell.cell_contents is not was)
+        hooks = tuple(_hooks(self._session))
+        if len(hooks) != len(self._hooks) or not all(map(is_, hooks, self._hooks)):
+            found.add("pytest's hooks")
+        if any(_identity(item) not in self._items for item in self._session.items if item not in mixed_in):
+            found.add("pytest's items")
         return sorted(found)
+
+
+def _standing_on(held: Iterable[object]) -> dict[str, ModuleType]:
+    """The guarded packages' modules, and each that they or the tests look into by name."""
+    guarded = {name for name, module in list(sys.modules.items()) if _is_guarded(name, module)}
+    values = [*held, *(value for name in guarded for value in list(vars(sys.modules[name]).values()))]
+    names = guarded | {name for name in map(_home, values) if isinstance(sys.modules.get(name), ModuleType)}
+    return {name: sys.modules[name] for name in sorted(names)}
+
+
+def _functions(name: str, value: object) -> Iterator[tuple[str, FunctionType]]:
+    """`value` if it is one, and those within it: what it decorates, encloses, or is the getter for."""
+    pending, seen = [value], set()
+    while pending:
+        part = pending.pop()
+        if _identity(part) in seen:
+            continue
+        seen.add(_identity(part))
+        if isinstance(part, FunctionType):
+            yield f"{name}{'.__wrapped__' * (part is not value)}{len(seen) * (len(seen) > 2) or ''}", part
+            pending += [cell.cell_contents for cell in part.__closure__ or () if _is_full(cell)]
+        elif isinstance(part, property):
+            pending += [part.fget, part.fset]
+        elif isinstance(part, (classmethod, staticmethod)):
+            pending.append(part.__func__)
+        elif isinstance(part, functools.cached_property):
+            pending.append(part.func)
+
+
+def _is_full(cell: CellType) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018 - asked, not used
+    except ValueError:
+        return False
+    return True
+
+
+def _within(name: str, function: FunctionType) -> Iterator[_Place]:
+    """What can be changed in a function without anybody hearing of it; in its marks too, such as how far to search."""
+    for inside in (function.__kwdefaults__, vars(function)):
+        if inside:
+            yield _Place(name, inside, tuple(inside.values()), dict(inside), ())
+    for key, mark in vars(function).items():
+        if hasattr(mark, "__dict__") and not callable(mark):
+            yield _Place(f"{name}{key}.", vars(mark), tuple(vars(mark).values()), dict(vars(mark)), ())
+
+
+def _in_hand(session: pytest.Session) -> Iterator[_Place]:
+    """What pytest looks up in its own objects while it runs tests."""
+    config = session.config
+    for each in (session, config, config.pluginmanager, config.pluginmanager.hook, *session.items):
+        yield _instance(f"pytest's {type(each).__name__}.", each, _PILLARS)
+    for each in config.stash._storage.values():
+        if type(each).__module__ == "dojo.plugin":
+            guarded = {key: value for key, value in vars(each).items() if key != "tree"}  # a run's own
+            yield _Place(f"{type(each).__name__}.", vars(each), tuple(vars(each).values()), guarded, ())
+
+
+_PILLARS = frozenset(
+    {"config", "session", "hook", "pluginmanager", "stash", "items", "_fixtureinfo", "_nodeid", "parent"}
+)
+
+
+def _instances(name: str, module: ModuleType) -> Iterator[_Place]:
+    """The objects that a module keeps for itself, as json does its encoder: each could be given a method of its own."""
+    for key, value in list(vars(module).items()):
+        if type(getattr(value, "__dict__", None)) is dict and not isinstance(value, ModuleType) and not callable(value):
+            yield _instance(f"{name}.{key}.", value)
+
+
+def _instance(name: str, value: object, pillars: Collection[str] = ()) -> _Place:
+    now = vars(value)
+    guarded = {key: each for key, each in now.items() if callable(each) or key in pillars}
+    methods = {key for key in dir(type(value)) if callable(getattr(type(value), key, None))}
+    return _Place(name, now, tuple(now.values()), guarded, frozenset(methods - now.keys()))
+
+
+def _hooks(session: pytest.Session) -> Iterator[object]:
+    """Whom pytest asks, in their order."""
+    for caller in vars(session.config.pluginmanager.hook).values():
+        yield caller
+        yield caller._hookexec
+        for implementation in caller._hookimpls:
+            yield implementation
+            yield implementation.function
+
+
+def _contents(held: Mapping[str, object]) -> Iterator[tuple[str, int]]:
+    plain = (int, float, str, bytes, tuple, list, dict, set, frozenset)
+    return ((key, hash(_content(value))) for key, value in held.items() if isinstance(value, plain))
 
 
 def _is_guarded(name: str, module: object) -> bool:
     return name.partition(".")[0] in _GUARDED and isinstance(module, ModuleType)
 
 
-def _place(name: str, now: Mapping[str, object]) -> _Place:
-    guarded = {
-        key: value
-        for key, value in now.items()
-        if callable(value) or isinstance(value, (property, classmethod, staticmethod))
-    }
-    return _Place(name, now, tuple(now.values()), guarded)
+_BUILTIN = frozenset(vars(builtins))
+
+
+def _home(value: object) -> str:
+    """The module that `value` is, or that it says it comes from."""
+    if isinstance(value, ModuleType):
+        return value.__name__
+    named = isinstance(value, (type, FunctionType, BuiltinFunctionType))
+    return str(getattr(value, "__module__", "")) if named else ""
+
+
+def _place(name: str, now: Mapping[str, object], hidden: Collection[str] = ()) -> _Place:
+    guarded = {key: value for key, value in now.items() if _matters(value) and f"{name}{key}" not in _FLEETING}
+    return _Place(name, now, tuple(now.values()), guarded, hidden)
+
+
+def _matters(value: object) -> bool:
+    return callable(value) or hasattr(type(value), "__get__")
 
 
 def _content(value: object) -> object:
-    """What a constant of the tests is made of, to be hashed: a NaN equals nothing. What is no plain data is itself."""
+    """What a constant is made of, to be hashed: a NaN equals nothing. What is no plain data is itself."""
     if type(value) in (tuple, list):
         return tuple(map(_content, value))  # type: ignore[call-overload]
+    if type(value) in (set, frozenset):
+        return frozenset(map(_content, value))  # type: ignore[call-overload]
     if type(value) is dict:
         return tuple((_content(key), _content(each)) for key, each in value.items())
     if type(value) in (str, bytes, int, float, bool, type(None)):

@@ -9,9 +9,11 @@ hook, only raise flags: a person looks at them, and nobody loses a point by one.
 from __future__ import annotations
 
 import ast
+import contextlib
+import inspect
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Literal
@@ -19,6 +21,7 @@ from typing import Any, Literal
 import pytest
 
 from dojo.grader.seal import REWRITES, Seal
+from dojo.grader.suspicions import suspicions
 from dojo.runner.session import Emit
 
 Kind = Literal["expect", "require", "assert", "seal"]
@@ -26,19 +29,13 @@ Kind = Literal["expect", "require", "assert", "seal"]
 
 CANARIES: tuple[Kind, ...] = ("expect", "require", "assert")
 
-_FLAGGED_MODULES = ("_pytest", "pytest", "pluggy", "dojo", "ctypes", "tests", "solutions", "conftest", "builtins")
-_FLAGGED_NAMES = {
-    *("_exit", "_getframe", "_current_frames", "settrace", "setprofile", "addaudithook", "get_objects"),
-    *("get_referrers", "get_referents", "__subclasses__", "__builtins__", "f_locals", "f_globals", "f_back"),
-    *("__import__", "setitimer", "__instancecheck__", "__subclasscheck__"),
-}
-_FLAGGED_BUILTINS = {"exec", "eval"}  # as attributes they are Redis's
 _FLAGGED_EVENTS = (
     *("os.fork", "os.exec", "os.posix_spawn", "os.system", "os.kill", "os.killpg", "subprocess.Popen"),
     *("socket.connect", "socket.bind", "socket.sendto", "socket.getaddrinfo"),
     *("gc.get_objects", "gc.get_referrers", "sys.settrace", "sys.setprofile", "sys.addaudithook"),
     *("sys._current_frames", "os.remove", "os.rename", "os.chmod", "os.chown", "shutil.rmtree", "open"),
 )
+_FRAMES = frozenset({"tb_frame", "gi_frame", "cr_frame", "ag_frame"})
 _MOST_FLAGS = 20
 
 
@@ -51,6 +48,7 @@ class Watched:
         self._emit = emit
         self._flags: set[str] = set()
         self._file = ""
+        self._mixed_in: list[pytest.Item] = []
 
     def flag(self, text: str) -> None:
         """Tell a person; each thing once."""
@@ -64,14 +62,14 @@ class Watched:
             tree = ast.parse(file.read_bytes())
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return
-        for node in ast.walk(tree):
-            for what in _suspicions(node):
-                self.flag(f"line {getattr(node, 'lineno', '?')}: {what}")
+        for line, what in suspicions(tree):
+            self.flag(f"line {line}: {what}")
 
     def listen(self, file: Path) -> None:
         """Raise flags for what the code in `file` does; there is no way back."""
         self._file = str(file)
         wanted = frozenset(_FLAGGED_EVENTS)
+        asking: list[str] = []
 
         # A function, for there are tens of thousands of events, and Python calls a method four times as slowly here.
         def heard(event: str, arguments: tuple[Any, ...]) -> None:
@@ -79,6 +77,10 @@ class Watched:
                 self._heard(event, arguments)
             elif event in REWRITES:
                 self._seal.hear(arguments)
+            elif (event == "sys._getframe" and not asking) or (
+                event == "object.__getattr__" and arguments[1] in _FRAMES
+            ):
+                self._ask(asking)
 
         sys.addaudithook(heard)
 
@@ -94,6 +96,13 @@ class Watched:
             # With it anything in this process can be written over, the callers' variables and these lines too.
             raise RuntimeError("ctypes is not to be had while a submission is graded")
 
+    def _ask(self, asking: list[str]) -> None:
+        asking.append("")  # what comes now asks for a frame too
+        with contextlib.suppress(MemoryError):  # the code under test has used it up, and is to be told so itself
+            if _looks_at_callers(self._file, sys._getframe(2)):
+                self.flag("while running: looks at its callers' frames")
+        asking.clear()
+
     def add(self, session: pytest.Session, mixed_in: Mapping[str, Kind]) -> None:
         """Adds the named tests to the session's items."""
         module = session.items[0].getparent(pytest.Module)
@@ -107,10 +116,11 @@ class Watched:
         for name, kind in mixed_in.items():
             body = bodies[kind]
             setattr(module.obj, name, body)
-            session.items.append(pytest.Function.from_parent(module, name=name, callobj=body))
+            self._mixed_in.append(pytest.Function.from_parent(module, name=name, callobj=body))
+        session.items += self._mixed_in
 
     def _is_whole(self) -> None:
-        if changed := self._seal.broken():
+        if changed := self._seal.broken(self._mixed_in):
             self.flag(f"changed the grader's own code: {', '.join(changed[:5])}")
             raise AssertionError(changed)
 
@@ -128,32 +138,6 @@ def _asserts() -> None:
     assert sum(values) == len(values)
 
 
-def _suspicions(node: ast.AST) -> Iterator[str]:
-    if isinstance(node, ast.Import):
-        names = [alias.name for alias in node.names]
-    elif isinstance(node, ast.ImportFrom):
-        names = [node.module or ""]
-    else:
-        names = []
-    yield from (f"imports {name}" for name in names if name.partition(".")[0] in _FLAGGED_MODULES)
-    used = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-    if used in _FLAGGED_NAMES or (used in _FLAGGED_BUILTINS and isinstance(node, ast.Name)):
-        yield f"uses {used}"
-    if isinstance(node, ast.FunctionDef) and node.name in (
-        "__eq__",
-        "__lt__",
-        "__le__",
-        "__gt__",
-        "__ge__",
-        "__hash__",
-    ):
-        returned = [part.value for part in ast.walk(node) if isinstance(part, ast.Return)]
-        if returned and all(isinstance(value, ast.Constant) for value in returned):
-            yield f"{node.name} always gives the same answer"
-    if isinstance(node, ast.FunctionDef) and node.name in ("__instancecheck__", "__subclasscheck__"):
-        yield f"defines {node.name}"
-
-
 def _elsewhere(path: object) -> bool:
     """Whether a file is none that an import might open."""
     if not isinstance(path, str) or not path.startswith("/"):
@@ -168,6 +152,13 @@ def _shows_a_traceback(frame: FrameType | None) -> bool:
             return True
         frame = frame.f_back
     return False
+
+
+def _looks_at_callers(file: str, frame: FrameType | None) -> bool:
+    """Whether the code in `file` asks, itself or through `inspect`; honest code makes logging and dataclasses ask."""
+    while frame is not None and frame.f_code.co_filename == inspect.__file__:
+        frame = frame.f_back
+    return frame is not None and frame.f_code.co_filename == file
 
 
 def _is_by(file: str, frame: FrameType | None) -> bool:

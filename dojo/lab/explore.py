@@ -12,6 +12,7 @@ import inspect
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import is_
 from typing import Any, TypeVar, overload
 
 from dojo.lab.errors import ForgottenAwait, LabError
@@ -105,6 +106,7 @@ class Experiment:
         world = World(self.backend, plan)
         lab = Lab(world, self.learner)
         run = Run(plan, lab)
+        parts = world.parts
         if self.learner is not None:
             world.learner_files.add(str(self.learner.path))
         forgotten = forgotten_awaits(world.learner_files, run.forgotten)
@@ -120,6 +122,8 @@ class Experiment:
         except BaseException as error:  # noqa: BLE001 - the report decides what it means
             run.error = error
             run.forgotten += held_back(error.__traceback__, world.learner_files)
+        if run.error is None and not all(map(is_, world.parts, parts)):
+            run.error = LabError("something has replaced a part of this test's world, which proves nothing now")
         if run.error is None and run.forgotten:
             run.error = ForgottenAwait("; ".join(run.forgotten))
         return run

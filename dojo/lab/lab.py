@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import functools
 import gc
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from types import ModuleType
@@ -49,9 +48,12 @@ def broken(message: str) -> Exception:
 class Lab:
     """One world, seen from a test. Each run of a test (schedule, fault, example) gets a fresh one."""
 
+    __slots__ = ("_learner", "_made", "story", "world")  # so that nobody can give one of them other methods
+
     def __init__(self, world: World, learner: Learner | None = None) -> None:
         self.world = world
         self._learner = learner
+        self._made: dict[Callable[..., Any], Any] = {}
         self.story = ""
 
     # the story for the report
@@ -122,9 +124,10 @@ class Lab:
         `retries` defaults to none (redis-py 8 itself retries 10 times), so that a lost reply reaches the caller.
         """
         pool = redis_asyncio.ConnectionPool(
-            connection_class=gated(self.world.backend.async_connection),
+            connection_class=self._connected(self.world.backend.async_connection),
             retry=AsyncRetry(NoBackoff(), retries),
-            **self._connection(options),
+            **connection_options(),
+            **options,
         )
         self.world.pools.append(pool)
         return redis_asyncio.Redis(connection_pool=pool)
@@ -132,49 +135,47 @@ class Lab:
     def redis_sync(self, *, retries: int = 0, **options: Any) -> redis_py.Redis:
         """The synchronous twin of `redis`."""
         pool = redis_py.ConnectionPool(
-            connection_class=gated(self.world.backend.sync_connection),
+            connection_class=self._connected(self.world.backend.sync_connection),
             retry=Retry(NoBackoff(), retries),
-            **self._connection(options),
+            **connection_options(),
+            **options,
         )
         self.world.on_close(pool.disconnect)
         return redis_py.Redis(connection_pool=pool)
 
-    def _connection(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        return {"world": self.world, **connection_options(), **self.world.server.options, **options}
+    def _connected(self, kind: type[Any]) -> Any:
+        """Makes connections to this world's server. The pool, into which callers may look, has not the way there."""
+        world, connection = self.world, gated(kind)
+        return lambda **options: connection(world=world, **{**world.server.options, **options})
 
     # services
 
-    @functools.cached_property
-    def _ledger(self) -> Ledger:
-        return Ledger(self.world)
-
-    @functools.cached_property
-    def _tables(self) -> Tables:
-        return Tables()
-
-    @functools.cached_property
-    def _queues(self) -> Queues:
-        return Queues(self.world)
+    def _only(self, kind: Callable[..., T], *arguments: Any) -> T:
+        """The one of its kind that this world has."""
+        if kind not in self._made:
+            self._made[kind] = kind(*arguments)
+        made: T = self._made[kind]
+        return made
 
     def gateway(self) -> Gateway:
         """An asynchronous client of this world's payment gateway; all clients share one ledger."""
-        return Gateway(self.world, self._ledger)
+        return Gateway(self.world, self._only(Ledger, self.world))
 
     def gateway_sync(self) -> GatewaySync:
         """The synchronous twin of `gateway`."""
-        return GatewaySync(self.world, self._ledger)
+        return GatewaySync(self.world, self._only(Ledger, self.world))
 
     def broker(self) -> Broker:
         """A client's connection to this world's message broker (synchronous); all clients share its queues."""
-        return Broker(self.world, self._queues)
+        return Broker(self.world, self._only(Queues, self.world))
 
     def database(self) -> Database:
         """An asynchronous client of this world's transactional database; all clients share its rows."""
-        return Database(self.world, self._tables)
+        return Database(self.world, self._only(Tables))
 
     def database_sync(self) -> DatabaseSync:
         """The synchronous twin of `database`."""
-        return DatabaseSync(self.world, self._tables)
+        return DatabaseSync(self.world, self._only(Tables))
 
     # actors
 
@@ -272,15 +273,11 @@ class Lab:
 
     def celery(self) -> CeleryBroker:
         """This world's message broker for Celery apps, and the workers that serve it (`dojo.lab.celery_driver`)."""
-        return self._celery
-
-    @functools.cached_property
-    def _celery(self) -> CeleryBroker:
         # Imported here, because importing Celery would cost the katas that need none two tenths of a second.
         with real_time():
             from dojo.lab.celery_driver import CeleryBroker
 
-        return CeleryBroker(self.world)
+        return self._only(CeleryBroker, self.world)
 
     def die(self) -> NoReturn:
         """Kill the process that calls this, here and now: `finally` does not run, as with the OOM killer."""

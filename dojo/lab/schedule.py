@@ -41,7 +41,7 @@ class Choice:
     sleep_set: SleepSet | None
 
 
-@dataclass
+@dataclass(slots=True)
 class Scheduler:
     plan: Plan
     pending: dict[str, deque[Step]] = field(default_factory=dict)

@@ -54,7 +54,7 @@ def independent(a: Step, b: Step) -> bool:
     return all(a.touches[k] == "r" and b.touches[k] == "r" for k in a.touches.keys() & b.touches.keys())
 
 
-@dataclass
+@dataclass(slots=True)
 class Trace:
     """Steps and notes in the order in which they happened."""
 

@@ -45,6 +45,30 @@ class Wire:
 class World:
     """Clock, server, actors, schedule and trace of one run."""
 
+    __slots__ = (  # as with the lab: nobody can replace a gate of one world
+        "_closers",
+        "_deaths",
+        "_groups",
+        "_tasks",
+        "actors",
+        "backend",
+        "background_errors",
+        "clock",
+        "closed",
+        "fault_hit",
+        "learner_files",
+        "loop",
+        "main",
+        "plan",
+        "pools",
+        "scheduler",
+        "server",
+        "started_tasks",
+        "steps",
+        "trace",
+        "wire",
+    )
+
     def __init__(self, backend: Backend, plan: Plan | None = None) -> None:
         self.plan = plan or Plan()
         self.clock = Clock()
@@ -67,6 +91,23 @@ class World:
         self._groups: list[threads.ThreadGroup] = []
         self._closers: list[Callable[[], None]] = []
         self.pools: list[redis.asyncio.ConnectionPool] = []
+
+    @property
+    def parts(self) -> tuple[object, ...]:
+        """What stays as it is while the world lasts. Whether there is a race is part of it, once somebody acts."""
+        scheduler, trace, server = self.scheduler, self.trace, self.server
+        raced = scheduler.racing or not self._deaths
+        return (
+            self.plan,
+            scheduler,
+            scheduler.plan,
+            scheduler.choices,
+            trace,
+            trace.entries,
+            server,
+            self.clock,
+            raced,
+        )
 
     # life
 

@@ -182,11 +182,19 @@ class Child:
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """Where a child's records go."""
+    """Where a child's records go: into this very pipe, and not into another one that now has its number."""
 
     fd: int
+    pipe: int
+
+    @classmethod
+    def into(cls, fd: int) -> Records:
+        """Those of the process that calls this."""
+        return cls(fd, os.fstat(fd).st_ino)
 
     def __call__(self, data: bytes) -> None:
+        if os.fstat(self.fd).st_ino != self.pipe:
+            raise OSError("the pipe for the records was replaced")
         write_all(self.fd, data)
 
 
@@ -223,7 +231,7 @@ def be_the_child(body: Callable[[Write], int], limits: Limits | None, writer: in
         sys.stderr = open(2, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)  # noqa: SIM115
         if limits is not None:
             apply_limits(limits)
-        code = body(Records(writer))
+        code = body(Records.into(writer))
     except BaseException:  # noqa: BLE001 - nothing may return into the parent's frames
         with contextlib.suppress(BaseException):
             traceback.print_exc()
