@@ -29,10 +29,10 @@ from typing import Any, NoReturn
 import pytest
 
 from dojo.catalog import load
+from dojo.grader import seal
 from dojo.grader.confine import kernel
 from dojo.grader.confine.cage import Bars, Cage
 from dojo.grader.confine.root import SCRATCH, TRUSTED, enter_new_root
-from dojo.grader.seal import Seal
 from dojo.grader.watched import Watched
 from dojo.lab.modules import imported_names
 from dojo.lab.trust import learners
@@ -82,6 +82,7 @@ def main() -> NoReturn:
         sys.exit(0)
     setting = Setting.from_json(first)
     warm()
+    seal.prepare()
     if setting.bars.tier == "namespaces":
         _enter_namespaces(setting)
     else:
@@ -186,7 +187,7 @@ class _Host:
         self._job = job
         self._file = file
         self._in_child = False
-        self._seal: Seal | None = None
+        self._seal: seal.Seal | None = None
         self._records: list[dict[str, Any]] = []
         self.reporter = Reporter(job, self._records.append)
         self._collected = Collected(job, self.reporter)
@@ -204,7 +205,7 @@ class _Host:
         module = session.items[0].getparent(pytest.Module)
         assert module is not None
         learners.add(self._job.kata)  # a run does it too, and the seal tells who takes it away
-        self._seal = Seal(session, module.obj, imported_names(self._job.test_file, self._job.kata))
+        self._seal = seal.Seal(session, module.obj, imported_names(self._job.test_file, self._job.kata))
         gc.collect()
         gc.freeze()
         cage = Cage(self._bars)

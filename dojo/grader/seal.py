@@ -23,6 +23,9 @@ _GUARDED = (
 )
 """Packages that an honest submission uses, and never changes; and so it is with every module that they look into."""
 
+_LOOKERS = frozenset({"dojo", "_pytest", "pytest", "pluggy"})
+"""Those of them that give the verdicts."""
+
 _FLEETING = frozenset({"dojo.lab.connections._GATED", "warnings.showwarning", "warnings._showwarnmsg_impl"})
 """What changes by itself: the lab's memory of classes that it has made, and what pytest replaces around each test."""
 
@@ -46,9 +49,12 @@ class _Place:
     hidden: Collection[str]
     """Names that must not come to it, for what they mean here stands elsewhere: among the builtins, or in a class."""
 
+    def is_as_it_was(self) -> bool:
+        """Nearly always. In C, and without a look at the names."""
+        return len(self.now) == len(self.values) and all(map(is_, self.now.values(), self.values))
+
     def changed(self) -> Iterator[str]:
-        # In C, and without a look at the names: nearly always nothing has changed.
-        if len(self.now) == len(self.values) and all(map(is_, self.now.values(), self.values)):
+        if self.is_as_it_was():
             return
         for key, value in self.guarded.items():
             if self.now.get(key) is not value:
@@ -60,6 +66,26 @@ class _Place:
     def _hides(self, key: str, value: object) -> bool:
         # In a class, a descriptor stands before what each object has under that name.
         return key in self.hidden or (type(self.now) is not dict and hasattr(type(value), "__get__"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Sealed:
+    """What is remembered of a module."""
+
+    places: tuple[_Place, ...]
+    objects: Mapping[int, str]
+    """By their addresses the names of functions and classes."""
+    cells: tuple[tuple[str, CellType, object], ...]
+    """What functions enclose."""
+
+
+_KNOWN: dict[str, tuple[ModuleType, _Sealed]] = {}
+
+
+def prepare() -> None:
+    """Looks at what is imported already: it takes a third of a second, and each fork that seals it finds it done."""
+    for name, module in _standing_on(()).items():
+        _of_module(name, module)
 
 
 class Seal:
@@ -77,31 +103,20 @@ class Seal:
         self._hooks = tuple(_hooks(session))
         held = {key: value for key, value in vars(tests).items() if not key.startswith("__") and key not in theirs}
         constants = [("tests.", vars(tests), tuple(_contents(held)))]
-        places = [_Place("tests.", vars(tests), tuple(vars(tests).values()), held, _BUILTIN - vars(tests).keys())]
         modules = _standing_on(held.values())
         modules.pop(tests.__name__, None)
-        places.append(_Place("", sys.modules, tuple(sys.modules.values()), modules, ()))
+        own = _Place("tests.", vars(tests), tuple(vars(tests).values()), held, _BUILTIN - vars(tests).keys())
+        sealed = [_sealed([own], ours=True), *(_of_module(name, module) for name, module in modules.items())]
         for name, module in modules.items():
-            places.append(_place(f"{name}.", vars(module), _BUILTIN - vars(module).keys()))
-            if _is_guarded(name, module):
-                places += _instances(name, module)
             if name.startswith("dojo.lab."):
                 data = {key: value for key, value in vars(module).items() if f"{name}.{key}" not in _FLEETING}
                 constants.append((f"{name}.", vars(module), tuple(_contents(data))))
-            for key, value in list(vars(module).items()):
-                if isinstance(value, type) and value.__module__ == name:
-                    places.append(_place(f"{name}.{key}.", vars(value)))
-        found = {f"{place.name}{key}": value for place in places for key, value in place.guarded.items()}
-        functions = {name: value for top, each in found.items() for name, value in _functions(top, each)}
-        self._objects = {_identity(value): name for name, value in functions.items()}
-        self._objects.update({_identity(value): name for name, value in found.items() if isinstance(value, type)})
-        ours = {name: value for name, value in functions.items() if name.startswith(("tests.", "dojo."))}
-        self._cells = tuple(
-            (f"{name}()", cell, cell.cell_contents) for name, value in ours.items() for cell in value.__closure__ or ()
-        )
-        for name, value in ours.items():
-            places += _within(f"{name}.", value)
-        self._places = (*places, *_in_hand(session))
+        self._objects: dict[int, str] = {}
+        for each in sealed:
+            self._objects.update(each.objects)
+        self._cells = tuple(cell for each in sealed for cell in each.cells)
+        there = _Place("", sys.modules, tuple(sys.modules.values()), modules, ())
+        self._places = (there, *(place for each in sealed for place in each.places), *_in_hand(session))
         self._constants = tuple(constants)
         self._rewritten: set[str] = set()
 
@@ -129,10 +144,42 @@ class Seal:
         return sorted(found)
 
 
+def _of_module(name: str, module: ModuleType) -> _Sealed:
+    there, known = _KNOWN.get(name, (None, None))
+    if known is None or there is not module or not all(place.is_as_it_was() for place in known.places):
+        places = [_place(f"{name}.", vars(module), _BUILTIN - vars(module).keys())]
+        if _is_guarded(name, module):
+            places += _instances(name, module)
+        for key, value in list(vars(module).items()):
+            if isinstance(value, type) and value.__module__ == name:
+                places.append(_place(f"{name}.{key}.", vars(value)))
+        known = _sealed(places, ours=name.startswith("dojo."))
+        _KNOWN[name] = module, known
+    return known
+
+
+def _sealed(places: list[_Place], *, ours: bool) -> _Sealed:
+    found = {f"{place.name}{key}": value for place in places for key, value in place.guarded.items()}
+    functions = {name: value for top, each in found.items() for name, value in _functions(top, each)}
+    objects = {_identity(value): name for name, value in functions.items()}
+    objects.update({_identity(value): name for name, value in found.items() if isinstance(value, type)})
+    if not ours:
+        return _Sealed(tuple(places), objects, ())
+    cells = [
+        (f"{name}()", cell, cell.cell_contents)
+        for name, value in functions.items()
+        for cell in value.__closure__ or ()
+        if _is_full(cell)
+    ]
+    within = [place for name, value in functions.items() for place in _within(f"{name}.", value)]
+    return _Sealed((*places, *within), objects, tuple(cells))
+
+
 def _standing_on(held: Iterable[object]) -> dict[str, ModuleType]:
     """The guarded packages' modules, and each that they or the tests look into by name."""
     guarded = {name for name, module in list(sys.modules.items()) if _is_guarded(name, module)}
-    values = [*held, *(value for name in guarded for value in list(vars(sys.modules[name]).values()))]
+    lookers = [name for name in guarded if name.partition(".")[0] in _LOOKERS]
+    values = [*held, *(value for name in lookers for value in list(vars(sys.modules[name]).values()))]
     names = guarded | {name for name in map(_home, values) if isinstance(sys.modules.get(name), ModuleType)}
     return {name: sys.modules[name] for name in sorted(names)}
 
