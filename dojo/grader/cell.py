@@ -294,22 +294,27 @@ def _family_bytes(*, shared_once: bool = False) -> int:
     """
     parents: dict[int, int] = {}
     sizes: dict[int, int] = {}
+    page = os.sysconf("SC_PAGE_SIZE")
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError, ValueError, IndexError):
             fields = (process / "stat").read_text().rpartition(")")[2].split()
-            parents[int(process.name)], sizes[int(process.name)] = int(fields[1]), int(fields[21])
+            parents[int(process.name)], sizes[int(process.name)] = int(fields[1]), int(fields[21]) * page
     family = {os.getpid()}
     while more := {pid for pid, parent in parents.items() if parent in family} - family:
         family |= more
     family.discard(os.getpid())
     if shared_once:
-        return sum(map(_proportional_bytes, family))
-    return sum(sizes[pid] for pid in family) * os.sysconf("SC_PAGE_SIZE")
+        return sum(_proportional_bytes(pid, sizes[pid]) for pid in family)
+    return sum(sizes[pid] for pid in family)
 
 
-def _proportional_bytes(pid: int) -> int:
-    with contextlib.suppress(OSError, ValueError):
+def _proportional_bytes(pid: int, resident: int) -> int:
+    try:
         for line in Path("/proc", str(pid), "smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):
                 return int(line.split()[1]) << 10
+    except PermissionError:  # a process of our own user may close itself to us, and is not to gain by that
+        return resident
+    except (OSError, ValueError):
+        pass
     return 0

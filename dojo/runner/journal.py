@@ -204,12 +204,15 @@ def _seconds(value: object) -> float:
 
 
 def read_printed(file: BinaryIO) -> str:
-    """What a run has printed, for people: if it is long, its beginning and its end."""
+    """What a run has printed, for people: if it is long, its beginning and its end.
+
+    A process that the run has left may still write to it, or cut it off.
+    """
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     if size <= 2 * _SHOWN:
-        return file.read().decode("utf-8", "replace")
+        return file.read(2 * _SHOWN).decode("utf-8", "replace")
     head = file.read(_SHOWN)
-    file.seek(-_SHOWN, os.SEEK_END)
+    file.seek(size - _SHOWN)
     gap = f"\n[… {size - 2 * _SHOWN} bytes left out …]\n"
-    return head.decode("utf-8", "replace") + gap + file.read().decode("utf-8", "replace")
+    return head.decode("utf-8", "replace") + gap + file.read(_SHOWN).decode("utf-8", "replace")

@@ -171,3 +171,38 @@ def test_who_logs_an_error_is_not_flagged_for_the_lines_that_it_shows(bench, bod
     source = f"import logging\n\ndef delay(*a, **k):\n{body}    return 1.0\n\nBackoff = delay\n"
     flags = bench.judge(KATA, source.encode()).flags
     assert any("open" in flag for flag in flags) == flagged, flags
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "os.chdir('/'); os.rmdir(place); os.symlink(sys.argv[1], place)",
+        "[(os.mkdir('d'), os.chdir('d')) for _ in range(3000)]",
+        "os.makedirs('a/b'); os.chmod('a', 0); os.chmod(place, 0)",
+    ],
+    ids=["a link to ours", "too deep", "locked"],
+)
+def test_what_a_run_makes_of_its_directory_is_removed_and_nothing_else_touched(tmp_path, body):
+    ours = tmp_path / "ours"
+    ours.mkdir(mode=0o755)
+    # A process of its own: whatever children it has, the cage ends.
+    program = f"""
+import os, sys
+from dojo.grader.confine.cage import Bars, Cage
+
+def body(place):
+    {body}
+    return 0
+
+cage = Cage(Bars("process"))
+if (pid := cage.fork()) == 0:
+    os._exit(cage.confine(os.open(os.devnull, os.O_RDONLY), body))
+status = os.waitpid(pid, 0)[1]
+cage.clean()
+sys.exit(status != 0)
+"""
+    place = tmp_path / "tmp"
+    place.mkdir()
+    environment = {**os.environ, "TMPDIR": str(place)}
+    subprocess.run([sys.executable, "-c", program, str(ours)], check=True, env=environment, timeout=60)
+    assert (list(place.iterdir()), ours.stat().st_mode & 0o777) == ([], 0o755)

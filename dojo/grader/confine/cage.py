@@ -12,6 +12,8 @@ import contextlib
 import os
 import shutil
 import signal
+import stat
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -20,6 +22,7 @@ from pathlib import Path
 from typing import Literal, NoReturn
 
 from dojo.grader.confine import kernel
+from dojo.grader.confine.calls import refuse_calls
 from dojo.grader.confine.root import SCRATCH, fresh_scratch, show_own_processes
 from dojo.runner.ending import die_with_parent
 from dojo.runner.forked import fork
@@ -118,6 +121,7 @@ class Cage:
             with contextlib.suppress(OSError):
                 Path("/proc/self/oom_score_adj").write_text("1000")  # of all processes here, this one is to go first
             kernel.renounce(self._bars.uid)
+            refuse_calls()
         elif self._bars.uid is not None:
             os.setgid(self._bars.uid)
             os.setuid(self._bars.uid)
@@ -166,9 +170,20 @@ class Cage:
                 os.waitpid(stray, 0)
         for place in Path(tempfile.gettempdir()).glob(f"{self._mark}*"):
             with contextlib.suppress(OSError):
-                os.chmod(place, 0o700)
-            shutil.rmtree(place, ignore_errors=True)
+                _remove(place)
         return found
+
+
+def _remove(place: Path) -> None:
+    """Whatever stands there now: it was the submission's to replace, by a link to a directory of ours for instance."""
+    if not stat.S_ISDIR(place.lstat().st_mode):
+        place.unlink()
+        return
+    os.chmod(place, 0o700)
+    try:
+        shutil.rmtree(place)
+    except (OSError, RecursionError):  # it gives up at what is locked, and a thousand directories down
+        subprocess.run(["rm", "-rf", "--", place], stderr=subprocess.DEVNULL, check=False)
 
 
 def _strays() -> Iterator[int]:

@@ -21,7 +21,8 @@ LINUX = sys.platform == "linux"
 _libc = ctypes.CDLL(None, use_errno=True) if LINUX else None
 
 
-def _call(name: str, *arguments: object) -> None:
+def call(name: str, *arguments: object) -> None:
+    """One function of the C library, whose arguments are none but numbers, bytes and pointers."""
     if _libc is None:
         raise OSError(f"{name}: this is not Linux")
     if getattr(_libc, name)(*arguments) != 0:
@@ -31,17 +32,17 @@ def _call(name: str, *arguments: object) -> None:
 
 def unshare(flags: int) -> None:
     """From now on this process (for NEWPID: its next child) is in namespaces of its own."""
-    _call("unshare", flags)
+    call("unshare", flags)
 
 
 def enter(fd: int, flags: int) -> None:
     """Into the namespace that `fd` is open on; for NEWPID, this process's next child."""
-    _call("setns", fd, flags)
+    call("setns", fd, flags)
 
 
 def mount(source: str, target: Path, kind: str, flags: int = 0, options: str = "") -> None:
     arguments = (text.encode() if text else None for text in (source, str(target), kind))
-    _call("mount", *arguments, ctypes.c_ulong(flags), options.encode() if options else None)
+    call("mount", *arguments, ctypes.c_ulong(flags), options.encode() if options else None)
 
 
 def bind(source: Path, target: Path) -> None:
@@ -59,28 +60,28 @@ def seal(target: Path) -> None:
 def pivot(root: Path) -> None:
     """Makes `root`, a mount, the root directory, and lets go of the old one."""
     os.chdir(root)
-    _call("pivot_root", b".", b".")
-    _call("umount2", b".", _DETACH)
+    call("pivot_root", b".", b".")
+    call("umount2", b".", _DETACH)
     os.chdir("/")
 
 
 def adopt_orphans() -> None:
     """Whatever this process's descendants leave behind becomes its own child, and can be found."""
-    _call("prctl", _CHILD_SUBREAPER, 1, 0, 0, 0)
+    call("prctl", _CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def renounce(uid: int | None) -> None:
     """Gives up all privileges for good, and becomes another user if `uid` is given."""
-    _call("prctl", _NO_NEW_PRIVS, 1, 0, 0, 0)
+    call("prctl", _NO_NEW_PRIVS, 1, 0, 0, 0)
     for capability in range(64):
         with contextlib.suppress(OSError):  # the kernel knows fewer, or we may not
-            _call("prctl", _CAPBSET_DROP, capability, 0, 0, 0)
+            call("prctl", _CAPBSET_DROP, capability, 0, 0, 0)
     if uid is not None:
         os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
     header = (ctypes.c_uint32 * 2)(_CAP_VERSION_3, 0)
-    _call("capset", header, (ctypes.c_uint32 * 6)())
+    call("capset", header, (ctypes.c_uint32 * 6)())
 
 
 def map_root(uid: int, gid: int) -> None:

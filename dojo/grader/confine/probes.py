@@ -57,6 +57,11 @@ def allocate():
     return len(bytearray(ASKED["memory"] + (64 << 20))) > 0
 
 
+def hide():
+    os.close(os.memfd_create("probe"))
+    return True
+
+
 attempt("reach the network", reach)
 for path in ASKED["secret"]:
     attempt("read " + path, lambda: look(path))
@@ -65,10 +70,14 @@ for path in ASKED["kept"]:
 attempt("see the grader's process", lambda: os.kill(ASKED["pid"], 0) is None)
 attempt("be root", lambda: os.getuid() == 0 and os.setuid(0) is None and os.setgroups([]) is None)
 attempt("use more memory than allowed", allocate)
+attempt({uncounted!r}, hide)
 attempt("start any number of processes", start)  # a thread counts as one
 print(json.dumps(found))
 raise SystemExit
 """
+
+
+_UNCOUNTED = "use memory that no limit counts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +88,8 @@ class Findings:
 
     @property
     def tight(self) -> bool:
-        return not self.possible
+        """Worth having. What is refused by the numbers of system calls is not to be had on every processor."""
+        return set(self.possible) <= {_UNCOUNTED}
 
 
 def probe(
@@ -98,7 +108,7 @@ def probe(
             "processes": processes,
             "memory": memory,
         }
-        printed = run(_PROBE.format(asked=json.dumps(asked)).encode())
+        printed = run(_PROBE.format(asked=json.dumps(asked), uncounted=_UNCOUNTED).encode())
     for line in printed.splitlines():
         if line.startswith("{"):
             found: Mapping[str, bool] = json.loads(line)

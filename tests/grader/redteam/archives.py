@@ -259,3 +259,42 @@ def n15_tar_lies_about_its_size(directory: Path) -> None:
     head.size = 1 << 62
     with gzip.open(directory / f"{ME}.tar.gz", "wb") as file:
         file.write(head.tobuf(tarfile.GNU_FORMAT) + b"\0" * 4096)
+
+
+def n15_tar_map_of_a_sparse_file(directory: Path) -> None:
+    """Kata: backoff_schedule
+    Attack: A tar.gz of 250 KB has a sparse file of 60 million pieces, whose map tarfile reads: for hours, in gigabytes.
+    Status: missing
+    Points: 0
+    """
+    length = 240 << 20
+    info = tarfile.TarInfo("sparse.bin")
+    info.size = length
+    info.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "sparse.bin"}
+    ones = b"1\n" * (1 << 19)
+    directory.mkdir(parents=True, exist_ok=True)
+    with gzip.open(directory / f"{ME}.tar.gz", "wb") as file:
+        file.write(info.tobuf(tarfile.PAX_FORMAT) + f"{length // 4 - 8:<1048575}\n".encode())
+        for _ in range((length >> 20) - 1):
+            file.write(ones)
+        file.write(bytes(10_240))
+
+
+def n15_tar_old_map_of_a_sparse_file(directory: Path) -> None:
+    """Kata: backoff_schedule
+    Attack: The map of a sparse file in the old format goes on for 200 MB, block after block.
+    Status: refused
+    Points: 0
+    """
+    info = tarfile.TarInfo("sparse.bin")
+    info.type = tarfile.GNUTYPE_SPARSE
+    head = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    head[482] = 1  # there is more
+    head[148:156] = b"%06o\0 " % (sum(head[:148]) + 8 * 32 + sum(head[156:512]))
+    block = (b"00000000001\0" * 42 + b"\1").ljust(512, b"\0")
+    directory.mkdir(parents=True, exist_ok=True)
+    with gzip.open(directory / f"{ME}.tar.gz", "wb") as file:
+        file.write(head)
+        for _ in range(200):
+            file.write(block * 2048)
+        file.write(bytes(10_240))
