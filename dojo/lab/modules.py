@@ -9,6 +9,8 @@ import functools
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
@@ -32,8 +34,8 @@ class Learner:
         """Execute the file once more, as another process would."""
         if self._code is None:
             self._code = compile(self.path.read_bytes(), str(self.path), "exec", dont_inherit=True)
-        module = ModuleType(self.name)
-        module.__file__ = str(self.path)
+        # As an import makes it: code may ask for its spec, and a relative import does.
+        module = module_from_spec(self._spec)
         before = sys.modules.get(self.name)
         # Decorators such as @dataclass look their module up by name while it is being executed.
         sys.modules[self.name] = module
@@ -44,6 +46,12 @@ class Learner:
             if before is not None:
                 sys.modules[self.name] = before
         return module
+
+    @functools.cached_property
+    def _spec(self) -> ModuleSpec:
+        spec = spec_from_file_location(self.name, self.path)
+        assert spec is not None  # it is of a file whose name ends in .py
+        return spec
 
     @functools.cached_property
     def _names(self) -> Mapping[str, str | None]:
