@@ -201,6 +201,9 @@ class _Host:
         read_constants(session.items)
         module = session.items[0].getparent(pytest.Module)
         assert module is not None
+        # A cage closes the descriptor of pytest's log file, and code that replaces all handlers closes the file again.
+        logs: Any = session.config.pluginmanager.get_plugin("logging-plugin")
+        logs.log_file_handler.close()
         self._seal = Seal(module.obj, imported_names(self._job.test_file, self._job.kata))
         gc.collect()
         gc.freeze()
@@ -253,7 +256,8 @@ class _Host:
             return self._collected.run(session, job, write)
         except Unfit as unfit:
             # Collecting on it says what is wrong with it. What it has printed so far it prints again.
-            sys.stdout.flush()
+            with contextlib.suppress(Exception):  # it may have closed that, or put something else there
+                sys.stdout.flush()
             with contextlib.suppress(OSError):
                 os.ftruncate(1, 0)
                 os.lseek(1, 0, os.SEEK_SET)

@@ -9,6 +9,7 @@ hook, only raise flags: a person looks at them, and nobody loses a point by one.
 from __future__ import annotations
 
 import ast
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -39,6 +40,13 @@ _FLAGGED_EVENTS = (
     *("gc.get_objects", "gc.get_referrers", "sys.settrace", "sys.setprofile", "sys.addaudithook"),
     *("sys._current_frames", "os.remove", "os.rename", "os.chmod", "os.chown", "shutil.rmtree", "open"),
 )
+_OF_FILES = {
+    **dict.fromkeys(("open", "os.remove", "os.chmod", "os.chown", "shutil.rmtree"), slice(1)),
+    "os.rename": slice(2),
+}
+"""Which of an event's arguments are paths."""
+_READ_BY_ALL = ("/dev/null", "/etc/mime.types", "/etc/localtime", "/usr/share/zoneinfo/")
+"""What the standard library reads of a system, as `zoneinfo` and `mimetypes` do."""
 _MOST_FLAGS = 20
 
 
@@ -85,6 +93,8 @@ class Watched:
     def _heard(self, event: str, arguments: tuple[Any, ...]) -> None:
         if not _is_by(self._file, sys._getframe(2)):
             return
+        if event in _OF_FILES and all(map(self._is_own, arguments[_OF_FILES[event]])):
+            return
         if event == "open" and (not _elsewhere(arguments[0]) or _shows_a_traceback(sys._getframe(2))):
             return
         what = arguments[1] if event == "socket.connect" else arguments[0] if event in ("open", "os.remove") else None
@@ -93,6 +103,13 @@ class Watched:
         if event.startswith("ctypes."):
             # With it anything in this process can be written over, the callers' variables and these lines too.
             raise RuntimeError("ctypes is not to be had while a submission is graded")
+
+    def _is_own(self, path: object) -> bool:
+        """Whether a file is in the submission's own directory: its notes, its temporary files, its own text."""
+        if not isinstance(path, (str, bytes)):
+            return False
+        own = os.path.dirname(self._file)
+        return f"{os.path.realpath(os.fsdecode(path))}/".startswith(f"{own}/")
 
     def add(self, session: pytest.Session, mixed_in: Mapping[str, Kind]) -> None:
         """Adds the named tests to the session's items."""
@@ -158,7 +175,9 @@ def _elsewhere(path: object) -> bool:
     """Whether a file is none that an import might open."""
     if not isinstance(path, str) or not path.startswith("/"):
         return False
-    return not path.startswith((sys.prefix, sys.base_prefix, *(entry for entry in sys.path if len(entry) > 1)))
+    return not path.startswith(
+        (*_READ_BY_ALL, sys.prefix, sys.base_prefix, *(entry for entry in sys.path if len(entry) > 1))
+    )
 
 
 def _shows_a_traceback(frame: FrameType | None) -> bool:
