@@ -59,7 +59,7 @@ def grade(
     queue: Annotated[
         str | None,
         typer.Option(
-            metavar="URL", help="Workers run them, not this machine: redis://… or amqp://…. See `dojo worker`."
+            metavar="URL", help="Workers run them, not this machine: redis://…, amqp://… or @FILE. See `dojo worker`."
         ),
     ] = None,
     one: Annotated[bool, typer.Option("--one", help="DIR must be one student's work, not a class.")] = False,

@@ -10,7 +10,12 @@ from dojo.cli.terminal import GREEN, TOOL_FAILED, USAGE, catalog, complain, fail
 
 
 def worker(
-    queue: Annotated[str, typer.Option("--queue", metavar="URL", help="redis://…, rediss://…, amqp://… or amqps://…")],
+    queue: Annotated[
+        str,
+        typer.Option(
+            "--queue", metavar="URL", help="redis://…, rediss://…, amqp://… or amqps://…; @FILE: what it says"
+        ),
+    ],
     cells: Annotated[int | None, typer.Option(min=1, metavar="N", help="Side by side. Default: one a core.")] = None,
     katas: Annotated[
         list[str] | None,
@@ -24,11 +29,12 @@ def worker(
 
     It must have the tests, the lab, the Python and the libraries of the machine that asks: an other worker's verdict
     would not be the same, so it grades nothing and says what to update. A worker may be killed at any time. Keep the
-    broker as private as the repository: who can write to it runs code here.
+    broker as private as the repository: who can write to it runs code here. A URL on the command line is seen by
+    everybody on the machine, so one with a password belongs in a file that only you can read: --queue @FILE.
 
     \b
     Example:
-      dojo worker --queue redis://:password@broker.example/0
+      dojo worker --queue @broker-url
       dojo worker --queue amqps://user:password@broker.example/grading --cells 8
     """
     from dojo.grader.model import GraderError

@@ -22,7 +22,8 @@ def setting_of(tree: Path, hidden: tuple[Path, ...], asked: config.Limits) -> Se
     limits = Limits(
         wall_seconds=asked.wall_seconds,
         cpu_seconds=asked.cpu_seconds,
-        output_bytes=asked.output_kb << 10,
+        # Where files may not grow, printing has to be noticed before the kernel makes an error of it.
+        output_bytes=min(asked.output_kb << 10, asked.disk_mb << 19),
         memory_bytes=asked.memory_mb << 20,
     )
     bars = Bars("none", processes=asked.processes, disk_bytes=asked.disk_mb << 20)

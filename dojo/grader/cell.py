@@ -34,7 +34,7 @@ from dojo.grader.confine import kernel
 from dojo.grader.confine.cage import Bars, Cage
 from dojo.grader.confine.root import SCRATCH, TRUSTED, enter_new_root
 from dojo.grader.watched import Watched
-from dojo.lab.modules import imported_names
+from dojo.lab.modules import names_in
 from dojo.lab.trust import learners
 from dojo.runner import Job, Limits, RunResult, warm
 from dojo.runner.collected import Collected, Unfit
@@ -204,8 +204,11 @@ class _Host:
         read_constants(session.items)
         module = session.items[0].getparent(pytest.Module)
         assert module is not None
+        # A cage closes the descriptor of pytest's log file, and code that replaces all handlers closes the file again.
+        logs: Any = session.config.pluginmanager.get_plugin("logging-plugin")
+        logs.log_file_handler.close()
         learners.add(self._job.kata)  # a run does it too, and the seal tells who takes it away
-        self._seal = seal.Seal(session, module.obj, imported_names(self._job.test_file, self._job.kata))
+        self._seal = seal.Seal(session, module.obj, names_in(module.obj, self._job.kata))
         gc.collect()
         gc.freeze()
         cage = Cage(self._bars)
@@ -257,7 +260,8 @@ class _Host:
             return self._collected.run(session, job, write)
         except Unfit as unfit:
             # Collecting on it says what is wrong with it. What it has printed so far it prints again.
-            sys.stdout.flush()
+            with contextlib.suppress(Exception):  # it may have closed that, or put something else there
+                sys.stdout.flush()
             with contextlib.suppress(OSError):
                 os.ftruncate(1, 0)
                 os.lseek(1, 0, os.SEEK_SET)

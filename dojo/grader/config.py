@@ -53,7 +53,7 @@ class Limits:
     """Of one process, counted by the kernel, so that a busy machine changes no verdict."""
     memory_mb: int = 4096
     """Address space and not resident memory: the threads of sync tests reserve much and use little."""
-    output_kb: int = 1024
+    output_kb: int = 16_384
     """What one process may print before the rest is cut off."""
     processes: int = 64
     """Processes and threads at once."""

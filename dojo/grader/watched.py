@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import inspect
+import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -36,6 +37,13 @@ _FLAGGED_EVENTS = (
     *("sys._current_frames", "os.remove", "os.rename", "os.chmod", "os.chown", "shutil.rmtree", "open"),
 )
 _FRAMES = frozenset({"tb_frame", "gi_frame", "cr_frame", "ag_frame"})
+_OF_FILES = {
+    **dict.fromkeys(("open", "os.remove", "os.chmod", "os.chown", "shutil.rmtree"), slice(1)),
+    "os.rename": slice(2),
+}
+"""Which of an event's arguments are paths."""
+_READ_BY_ALL = ("/dev/null", "/etc/mime.types", "/etc/localtime", "/usr/share/zoneinfo/")
+"""What the standard library reads of a system, as `zoneinfo` and `mimetypes` do."""
 _MOST_FLAGS = 20
 
 
@@ -87,6 +95,8 @@ class Watched:
     def _heard(self, event: str, arguments: tuple[Any, ...]) -> None:
         if not _is_by(self._file, sys._getframe(2)):
             return
+        if event in _OF_FILES and all(map(self._is_own, arguments[_OF_FILES[event]])):
+            return
         if event == "open" and (not _elsewhere(arguments[0]) or _shows_a_traceback(sys._getframe(2))):
             return
         what = arguments[1] if event == "socket.connect" else arguments[0] if event in ("open", "os.remove") else None
@@ -102,6 +112,13 @@ class Watched:
             if _looks_at_callers(self._file, sys._getframe(2)):
                 self.flag("while running: looks at its callers' frames")
         asking.clear()
+
+    def _is_own(self, path: object) -> bool:
+        """Whether a file is in the submission's own directory: its notes, its temporary files, its own text."""
+        if not isinstance(path, (str, bytes)):
+            return False
+        own = os.path.dirname(self._file)
+        return f"{os.path.realpath(os.fsdecode(path))}/".startswith(f"{own}/")
 
     def add(self, session: pytest.Session, mixed_in: Mapping[str, Kind]) -> None:
         """Adds the named tests to the session's items."""
@@ -142,7 +159,9 @@ def _elsewhere(path: object) -> bool:
     """Whether a file is none that an import might open."""
     if not isinstance(path, str) or not path.startswith("/"):
         return False
-    return not path.startswith((sys.prefix, sys.base_prefix, *(entry for entry in sys.path if len(entry) > 1)))
+    return not path.startswith(
+        (*_READ_BY_ALL, sys.prefix, sys.base_prefix, *(entry for entry in sys.path if len(entry) > 1))
+    )
 
 
 def _shows_a_traceback(frame: FrameType | None) -> bool:

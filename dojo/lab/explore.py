@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import gc
 import inspect
+import itertools
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -103,6 +105,7 @@ class Experiment:
 
     def run(self, plan: Plan) -> Run:
         """Run once in a fresh world. Never raises for what the test or the learner's code does."""
+        _collect()
         world = World(self.backend, plan)
         lab = Lab(world, self.learner)
         run = Run(plan, lab)
@@ -132,6 +135,22 @@ class Experiment:
         result = self.test(lab=lab, **self.arguments)
         if inspect.iscoroutine(result):
             run_async(lab.world, result)
+
+
+_RUNS = itertools.count(1)
+_COLLECT_EVERY = 32
+_MANY_THREADS = 16
+
+
+def _collect() -> None:
+    """Let go of what earlier runs have left in cycles, now and then.
+
+    The tested module itself is one, and it may hold a table, files, an event loop or a pool of threads: a run has a
+    copy of them all, and a graded process may have 64 threads, 256 files and 4 GB. How often is a matter of counting,
+    so that it is the same each time.
+    """
+    if next(_RUNS) % _COLLECT_EVERY == 0 or threading.active_count() > _MANY_THREADS:
+        gc.collect()
 
 
 @overload
@@ -181,7 +200,7 @@ def conduct(experiment: Experiment, replay: str | None = None) -> Session:
         _note(session, experiment.run(parse_plan(replay)))
         return session
     collecting = gc.isenabled()
-    gc.disable()  # worth a tenth of the throughput; what a run leaves in cycles is collected now and then
+    gc.disable()  # worth a tenth of the throughput; `_collect` does what is needed
     try:
         for fault in _faults(session, experiment, sweeping):
             if searching is None:
@@ -209,8 +228,6 @@ def _note(session: Session, run: Run) -> None:
     session.last = run
     if run.error is not None:
         session.failed = run
-    if session.runs % 500 == 0:
-        gc.collect()
 
 
 def _faults(session: Session, experiment: Experiment, sweeping: Sweep | None) -> Iterator[Fault | None]:

@@ -9,6 +9,8 @@ import functools
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
@@ -32,8 +34,8 @@ class Learner:
         """Execute the file once more, as another process would."""
         if self._code is None:
             self._code = compile(self.path.read_bytes(), str(self.path), "exec", dont_inherit=True)
-        module = ModuleType(self.name)
-        module.__file__ = str(self.path)
+        # As an import makes it: code may ask for its spec, and a relative import does.
+        module = module_from_spec(self._spec)
         before = sys.modules.get(self.name)
         # Decorators such as @dataclass look their module up by name while it is being executed.
         sys.modules[self.name] = module
@@ -46,10 +48,15 @@ class Learner:
         return module
 
     @functools.cached_property
+    def _spec(self) -> ModuleSpec:
+        spec = spec_from_file_location(self.name, self.path)
+        assert spec is not None  # it is of a file whose name ends in .py
+        return spec
+
+    @functools.cached_property
     def _names(self) -> Mapping[str, str | None]:
         assert self.test_module is not None
-        assert self.test_module.__file__ is not None
-        return imported_names(Path(self.test_module.__file__), self.name)
+        return names_in(self.test_module, self.name)
 
     @contextlib.contextmanager
     def fresh(self) -> Iterator[None]:
@@ -76,12 +83,22 @@ class Learner:
             test_globals.update(before)
 
 
-def imported_names(tests: Path, module: str) -> Mapping[str, str | None]:
-    """What a file of tests imports from `module`, by the names that it has for it; None is the module itself.
+def names_in(tests: ModuleType, module: str) -> Mapping[str, str | None]:
+    """What a test module has imported from `module`, by the names that it has for it; None is the module itself.
 
     Told by the import statements and not by what the values are: a test's own 60 may be the very object that the tested
-    file calls its default, and it has to stay 60 whatever another file calls so.
+    file calls its default, and it has to stay 60 whatever another file calls so. Only `import *` leaves no choice.
     """
+    assert tests.__file__ is not None
+    names = dict(imported_names(Path(tests.__file__), module))
+    if names.pop("*", None):
+        there = vars(sys.modules[module]).items()
+        names.update({k: k for k, value in there if k[0] != "_" and vars(tests).get(k) is value})
+    return names
+
+
+def imported_names(tests: Path, module: str) -> Mapping[str, str | None]:
+    """The same of a file of tests that is not imported yet; a `*` stands for itself."""
     return _imports(tests, tests.stat().st_mtime_ns, module)
 
 
@@ -92,7 +109,7 @@ def _imports(file: Path, changed_ns: int, module: str) -> Mapping[str, str | Non
         if isinstance(node, ast.Import):
             found.update({alias.asname or alias.name: None for alias in node.names if alias.name == module})
         elif isinstance(node, ast.ImportFrom) and node.module == module and not node.level:
-            found.update({alias.asname or alias.name: alias.name for alias in node.names if alias.name != "*"})
+            found.update({alias.asname or alias.name: alias.name for alias in node.names})
     return found
 
 

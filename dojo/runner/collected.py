@@ -30,7 +30,7 @@ class Collected:
 
     def __init__(self, job: Job, reporter: Reporter) -> None:
         """`reporter` is a plugin of the session; `job` says which tests are collected."""
-        self._imported = [name for name in imported_names(job.test_file, job.kata).values() if name is not None]
+        self._imported = [name for name in imported_names(job.test_file, job.kata).values() if name and name != "*"]
         self._reporter = reporter
 
     def run(

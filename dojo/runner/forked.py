@@ -133,11 +133,12 @@ class Child:
 
     def poll(self) -> RunResult | None:
         """The result if the child has ended or has to be ended now, else None."""
-        if self._ended_by == "itself" and not self._has_exited():
+        has_exited = self._has_exited()
+        if os.fstat(self._output.fileno()).st_size > self._job.limits.output_bytes and self._ended_by == "itself":
+            self._ended_by = "output"  # also if it has exited: whether that was seen in time must decide nothing
+        if self._ended_by == "itself" and not has_exited:
             if monotonic() - self._start > self._job.limits.wall_seconds:
                 self._ended_by = "wall-clock"
-            elif os.fstat(self._output.fileno()).st_size > self._job.limits.output_bytes:
-                self._ended_by = "output"
             elif self._journal.damaged:
                 self._ended_by = "records"
             else:

@@ -28,7 +28,7 @@ class Limits:
     wall_seconds: float = 60.0
     cpu_seconds: int = 30
     """Counted by the kernel for the child alone, so a busy machine does not change a verdict."""
-    output_bytes: int = 4 << 20
+    output_bytes: int = 16 << 20
     memory_bytes: int = 4 << 30
     """Address space, not resident memory: the threads of sync tests reserve much and use little."""
 

@@ -5,6 +5,7 @@ Runs in a child of whatever started it, never in the process that reads the resu
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -46,8 +47,9 @@ def emitter(write: Write) -> Emit:
 
 def finish(code: int, emit: Emit) -> None:
     """The completion record, without which no run is green."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # the tested file may have replaced or closed it
+            stream.flush()
     emit({"event": "done", "exit": code, "cpu": round(process_time(), 3)})
 
 

@@ -18,7 +18,7 @@ from dojo.grader.guard import Checked, Confinement, check, confine
 from dojo.grader.model import Verdict
 from dojo.runner import Limits
 
-LIMITS = Limits(wall_seconds=60.0, cpu_seconds=20, output_bytes=1 << 20, memory_bytes=1 << 30)
+LIMITS = Limits(wall_seconds=60.0, cpu_seconds=20, output_bytes=8 << 20, memory_bytes=1 << 30)
 PATIENCE = Patience(kata_seconds=60.0, most_runs=10)
 SHORT_LIMITS = replace(LIMITS, wall_seconds=8.0, cpu_seconds=2)
 SHORT_PATIENCE = replace(PATIENCE, kata_seconds=6.0)

@@ -294,7 +294,9 @@ def workers(valkey: far.Valkey, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 def _holder(valkey: far.Valkey, key: str) -> int | None:
     """The process that has this in work."""
-    found = valkey.client.get(f"dojo:lease:{key}")
+    held = valkey.client.keys(f"dojo:lease:{key}:*")
+    assert isinstance(held, list)
+    found = valkey.client.get(held[0]) if held else None
     assert found is None or isinstance(found, bytes)
     return int(found.rpartition(b":")[2]) if found else None
 

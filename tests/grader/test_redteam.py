@@ -96,6 +96,7 @@ def test_an_attack_gains_nothing(attack, bench, outcomes):
     assert (verdict.status in attack.status, len(passed)) == (True, attack.points), (verdict.message, passed, told[:2])
     for word in attack.flags:
         assert any(word in flag for flag in verdict.flags), verdict.flags
+    assert attack.number or attack.flags or not verdict.flags, verdict.flags
     assert not any(HARM in test.message for test in verdict.tests), told
     assert len(verdict.tests) == len(bench.checked.inventory[attack.kata])
     assert all(len(test.message) <= MAX_MESSAGE for test in verdict.tests), "the journal keeps each of them"

@@ -39,6 +39,7 @@ from dojo.grader.journal import Journal
 from dojo.grader.model import Inventory, Verdict
 from dojo.grader.remote import broker
 from dojo.grader.remote.wire import TASK, Assignment, Reply, weakest
+from dojo.grader.verdict import status_of
 
 if TYPE_CHECKING:
     from dojo.grader.supervisor import Bench, Task
@@ -223,6 +224,8 @@ class Line:
                     connection.drain_events(timeout=0.5)
                 except TimeoutError:
                     drained = True
+                except broker.UNREADABLE as error:  # no message at all; it is out of the queue now
+                    self._once(f"something at the broker that is no reply: {error}. Who else writes there?")
                 while heard:
                     message = heard.popleft()
                     for verdict in self._understood(message, terms):
@@ -242,11 +245,13 @@ class Line:
         """Hands to the broker what is not there yet, as long as there is room."""
         news = False
         room = WINDOW - sum(each.asked for each in self._left.values())
-        for key, each in self._left.items():
+        for each in self._left.values():
             if room > 0 and not each.asked:
                 source = self._journal.source(each.task.sha)
-                data = terms.assignment(each.task, source, self.reply_to).to_json()
-                self._app.send_task(TASK, args=[data], task_id=key, queue=broker.TASKS, producer=producer, retry=False)
+                it = terms.assignment(each.task, source, self.reply_to)
+                self._app.send_task(
+                    TASK, args=[it.to_json()], task_id=it.id, queue=broker.TASKS, producer=producer, retry=False
+                )
                 each.asked, each.begun, each.inherited, each.heard = True, False, False, monotonic()
                 room -= 1
                 news = True
@@ -317,7 +322,7 @@ class Line:
 
 
 def _fits(verdict: Verdict, kata: str, inventory: Inventory) -> bool:
-    """Whether it is about all that was asked: the denominator is ours."""
-    names = tuple(test.name for test in verdict.tests)
-    owed = tuple(test.name for test in inventory[kata])
-    return verdict.kata == kata and (names == owed or (verdict.status == "ungraded" and not names))
+    """Whether it is about all that was asked, and says one thing: the denominator is ours."""
+    told, owed = ([(t.name, t.rule, t.text, t.hidden) for t in tests] for tests in (verdict.tests, inventory[kata]))
+    status = status_of(verdict.tests) if told else "ungraded"
+    return (verdict.kata, verdict.status) == (kata, status) and (told == owed or not told)

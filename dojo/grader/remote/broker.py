@@ -2,8 +2,8 @@
 
 Redis has no acknowledgement of its own. Kombu keeps what is in work in a hash, and gives it back after a fixed time,
 which is either too short for a slow submission or too long for a dead worker. So a worker holds a *lease* beside the
-key: it ends by the server's clock a few seconds after the worker does, and the asking machine gives back what nobody
-holds. How often a task was begun is counted beside the key too.
+task: it ends by the server's clock a few seconds after the worker does, and the asking machine gives back what nobody
+holds. How often a task was begun is counted beside it too.
 
 RabbitMQ gives back what was in work as soon as the worker's connection ends, and a quorum queue counts how often it
 did. There, nothing needs to be kept beside the queue.
@@ -15,8 +15,8 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 import redis
 from celery import Celery
@@ -42,8 +42,12 @@ _NEVER_S = 30 * 86_400
 """Kombu's own time after which work is given back: the leases do that."""
 
 
+UNREADABLE = (ValueError, TypeError, KeyError, AttributeError)
+"""What comes of data that is not what it should be, be it a URL or a message."""
+
+
 class Broker(Protocol):
-    """What differs between the servers. `key` is an assignment's."""
+    """What differs between the servers. `task` is an assignment's id."""
 
     url: str
     tls: dict[str, str] | None
@@ -52,14 +56,14 @@ class Broker(Protocol):
     def connection(self) -> Connection:
         """A new one, not yet opened."""
 
-    def deliveries(self, key: str, headers: dict[str, Any]) -> int:
+    def deliveries(self, task: str, headers: dict[str, Any]) -> int:
         """For a worker that begins: which attempt this is, as far as nobody has finished one; the first is 1."""
 
     @contextmanager
-    def held(self, key: str, worker: str) -> Iterator[None]:
+    def held(self, task: str, worker: str) -> Iterator[None]:
         """For a worker: says that it is at work, as long as it lives."""
 
-    def finished(self, key: str, reply_to: str) -> None:
+    def finished(self, task: str, reply_to: str) -> None:
         """For a worker: the answer is with the broker."""
 
     def waiting(self, channel: Any) -> int:
@@ -76,12 +80,20 @@ class Broker(Protocol):
 
 
 def broker_at(url: str) -> Broker:
-    """Raises GraderError for a URL of another kind."""
-    scheme = urlsplit(url).scheme
-    if scheme in ("redis", "rediss"):
-        return RedisBroker(verified(url)[0])
-    if scheme in ("amqp", "amqps"):
-        return RabbitBroker(url)
+    """Raises GraderError for a URL of another kind. `@FILE` stands for what is in that file."""
+    if url.startswith("@"):
+        try:
+            url = Path(url[1:]).read_text(encoding="utf-8").strip()
+        except (OSError, ValueError) as error:
+            raise GraderError(f"--queue {url}: the file with the URL cannot be read ({error}).") from None
+    scheme = url.partition("://")[0]
+    try:
+        if scheme in ("redis", "rediss"):
+            return RedisBroker(verified(url)[0])
+        if scheme in ("amqp", "amqps"):
+            return RabbitBroker(url)
+    except UNREADABLE:
+        raise _unusable(scheme) from None
     raise GraderError(
         f"--queue {shown(url)}: say redis://host:6379/0, rediss://…, amqp://user:password@host or amqps://…"
     )
@@ -93,12 +105,22 @@ def reach(broker: Broker) -> None:
         with broker.connection() as connection:
             connection.ensure_connection(max_retries=1, interval_start=0.2, timeout=5)
             connection.default_channel  # noqa: B018 - opening it is what fails if we may not enter
+    except UNREADABLE:
+        raise _unusable(broker.url.partition("://")[0]) from None
     except broken(broker) as error:
         raise GraderError(
             f"--queue {shown(broker.url)} cannot be reached ({error}). Start the server, or see that host, port and "
             "password are right and that a firewall lets this machine through. If its certificate is of an authority "
             "of your own, SSL_CERT_FILE has to name that one's."
         ) from error
+
+
+def _unusable(scheme: str) -> GraderError:
+    # Neither the URL nor the error: where the one cannot be taken apart, both may show the password.
+    return GraderError(
+        f"--queue {scheme}://… cannot be read. The port and a Redis' database are numbers, and in a password : / ? # [ "
+        "] @ and % are written as %3A %2F %3F %23 %5B %5D %40 and %25."
+    )
 
 
 def broken(broker: Broker) -> tuple[type[BaseException], ...]:
@@ -114,12 +136,11 @@ def broken(broker: Broker) -> tuple[type[BaseException], ...]:
 
 
 def shown(url: str) -> str:
-    """A URL without its password."""
-    try:
-        parts = urlsplit(url)
-        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-    except ValueError:
+    """A URL without its password, however little of one it is."""
+    scheme, known, rest = url.partition("://")
+    if not known:
         return "that URL"
+    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
 
 
 def celery_app(broker: Broker) -> Celery:
@@ -173,8 +194,8 @@ class RedisBroker:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._keys: dict[str, tuple[str, str]] = {}
-        """Of what is in work, by kombu's tag: the queue, and the key if it is a task."""
+        self._tasks: dict[str, tuple[str, str]] = {}
+        """Of what is in work, by kombu's tag: the queue, and the id if it is a task."""
         self._unheld: set[str] = set()
         """Tags that nobody held the last time."""
         # Opened when it is used, so that each process of a worker has its own.
@@ -186,20 +207,20 @@ class RedisBroker:
         options = {"global_keyprefix": PREFIX, "visibility_timeout": _NEVER_S, "socket_connect_timeout": 5}
         return Connection(self.url, transport_options=options)
 
-    def deliveries(self, key: str, headers: dict[str, Any]) -> int:
+    def deliveries(self, task: str, headers: dict[str, Any]) -> int:
         with self._client.pipeline() as pipe:
-            pipe.incr(f"{PREFIX}attempts:{key}")
-            pipe.expire(f"{PREFIX}attempts:{key}", KEEP_S)
+            pipe.incr(f"{PREFIX}attempts:{task}")
+            pipe.expire(f"{PREFIX}attempts:{task}", KEEP_S)
             return int(pipe.execute()[0])
 
     @contextmanager
-    def held(self, key: str, worker: str) -> Iterator[None]:
+    def held(self, task: str, worker: str) -> Iterator[None]:
         stop = threading.Event()
 
         def hold() -> None:
             while True:
                 with suppress(redis.RedisError):  # it is back, or the task has to be given to somebody else
-                    self._client.set(_lease(key), worker, ex=LEASE_S)
+                    self._client.set(_lease(task), worker, ex=LEASE_S)
                 if stop.wait(RENEW_S):
                     return
 
@@ -211,11 +232,11 @@ class RedisBroker:
             stop.set()
             thread.join()
             with suppress(redis.RedisError):
-                self._client.delete(_lease(key))
+                self._client.delete(_lease(task))
 
-    def finished(self, key: str, reply_to: str) -> None:
+    def finished(self, task: str, reply_to: str) -> None:
         with suppress(redis.RedisError), self._client.pipeline() as pipe:
-            pipe.delete(f"{PREFIX}attempts:{key}")
+            pipe.delete(f"{PREFIX}attempts:{task}")
             pipe.expire(f"{PREFIX}{reply_to}", KEEP_S)
             pipe.execute()
 
@@ -225,12 +246,14 @@ class RedisBroker:
     def give_back(self, channel: Any, reply_to: str, *, first: bool) -> None:
         tags = [tag.decode() for tag in self._client.hkeys(PREFIX + channel.unacked_key)]  # type: ignore[union-attr]
         for tag in tags:
-            if tag not in self._keys and (found := self._client.hget(PREFIX + channel.unacked_key, tag)):
-                self._keys[tag] = _whose(found)  # type: ignore[arg-type]
-        self._keys = {tag: self._keys[tag] for tag in tags if tag in self._keys}
-        ours = {tag for tag, (queue, _) in self._keys.items() if first and queue == reply_to}
+            if tag not in self._tasks and (found := self._client.hget(PREFIX + channel.unacked_key, tag)):
+                self._tasks[tag] = _whose(found)  # type: ignore[arg-type]
+        self._tasks = {tag: self._tasks[tag] for tag in tags if tag in self._tasks}
+        ours = {tag for tag, (queue, _) in self._tasks.items() if first and queue == reply_to}
         unheld = {
-            tag for tag, (queue, key) in self._keys.items() if queue == TASKS and not self._client.exists(_lease(key))
+            tag
+            for tag, (queue, task) in self._tasks.items()
+            if queue == TASKS and not self._client.exists(_lease(task))
         }
         # Between taking a task and holding it there is a moment: only who is not held twice in a row is lost.
         for tag in ours | (unheld & self._unheld):
@@ -241,14 +264,17 @@ class RedisBroker:
         return bool(self._client.set(f"{PREFIX}batch:{reply_to}", "1", ex=KEEP_S, get=True))
 
 
-def _lease(key: str) -> str:
-    return f"{PREFIX}lease:{key}"
+def _lease(task: str) -> str:
+    return f"{PREFIX}lease:{task}"
 
 
 def _whose(kept: bytes) -> tuple[str, str]:
-    """Of a message as kombu keeps it while it is in work."""
-    message, _, queue = json.loads(kept)
-    return queue, str(message.get("headers", {}).get("id", ""))
+    """Of a message as kombu keeps it while it is in work. What is none, nobody gives back."""
+    try:
+        message, _, queue = json.loads(kept)
+        return str(queue), str(message["headers"].get("id", ""))
+    except UNREADABLE:
+        return "", ""
 
 
 class RabbitBroker:
@@ -263,14 +289,14 @@ class RabbitBroker:
             self.url, heartbeat=60, connect_timeout=5, ssl=self.tls, transport_options={"confirm_publish": True}
         )
 
-    def deliveries(self, key: str, headers: dict[str, Any]) -> int:
+    def deliveries(self, task: str, headers: dict[str, Any]) -> int:
         return 1 + int(headers.get("x-delivery-count") or 0)
 
     @contextmanager
-    def held(self, key: str, worker: str) -> Iterator[None]:
+    def held(self, task: str, worker: str) -> Iterator[None]:
         yield
 
-    def finished(self, key: str, reply_to: str) -> None:
+    def finished(self, task: str, reply_to: str) -> None:
         return
 
     def waiting(self, channel: Any) -> int:

@@ -37,12 +37,19 @@ _BASE_S, _CAP_S = 1.0, 10.0
 
 
 class Consumer(_Consumer):  # type: ignore[misc]
-    """Celery's, without the exchanges and queues that it makes for delayed tasks as soon as it sees a quorum queue."""
+    """Celery's, without the exchanges and queues that it makes for delayed tasks as soon as it sees a quorum queue.
+
+    What is no message at all ends a connection, and not the worker. It has left the queue, so it is not met again.
+    """
 
     class Blueprint(_Consumer.Blueprint):  # type: ignore[misc]
         default_steps = [  # noqa: RUF012 - as Celery has it
             step for step in _Consumer.Blueprint.default_steps if not str(step).endswith(":DelayedDelivery")
         ]
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.connection_errors: tuple[type[BaseException], ...] = (*self.connection_errors, *broker.UNREADABLE)
 
 
 class _Work:
@@ -72,10 +79,10 @@ class _Work:
             return
         worker = name_of_worker()
         try:
-            with self._broker.held(asked.key, worker):
+            with self._broker.held(asked.id, worker):
                 reply = self._graded(task, asked, worker, data)
                 self._send(task.app, reply, asked.reply_to)
-                self._broker.finished(asked.key, asked.reply_to)
+                self._broker.finished(asked.id, asked.reply_to)
         except broker.broken(self._broker) as error:
             raise Reject(str(error), requeue=True) from error
         self._refusals = self._refusals + 1 if reply.kind == "refused" else 0
@@ -87,7 +94,7 @@ class _Work:
         def reply(kind: Kind, why: str = "", **more: Any) -> Reply:
             return Reply(kind, asked.key, asked.round, worker, why, **more)
 
-        attempt = self._broker.deliveries(asked.key, vars(task.request))
+        attempt = self._broker.deliveries(asked.id, vars(task.request))
         if attempt > MOST_DELIVERIES:
             why = f"it ended the workers that ran it, {MOST_DELIVERIES} times. It is kept in the queue {broker.DEAD}."
             self._send_dead(task.app, data, why)
@@ -144,7 +151,9 @@ def work(
         signals.worker_process_init.connect(its.start, weak=False)
         signals.worker_process_shutdown.connect(its.stop, weak=False)
         signals.worker_ready.connect(
-            lambda **_: tell(f"katas checked: {len(katas)}; cells: {cells}; waiting for work at {broker.shown(url)}"),
+            lambda **_: tell(
+                f"katas checked: {len(katas)}; cells: {cells}; waiting for work at {broker.shown(server.url)}"
+            ),
             weak=False,
         )
         # What it warns root of, pickled messages, it does not accept; and submissions run as somebody else.

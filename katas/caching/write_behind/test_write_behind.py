@@ -125,7 +125,7 @@ async def test_what_was_put_is_read(lab, value):
         table.rows[key] = "old"
         await expect_read(lab, buffer, key, "old")
         await puts(lab, buffer, **{key: "first"})
-        await puts(lab, buffer, **{key: value})
+        await puts(lab, buffer, **{key: copy.deepcopy(value)})
         await expect_read(lab, buffer, key, value)
     await at(lab, 30)
     await expect_read(lab, buffer, "k", value, "reads-around")
@@ -365,7 +365,7 @@ async def test_close_gives_up_and_tells(lab, how):
     seconds = {"fails": 0.5, "hangs": 10**6, "is slow": 5}[how]
     plan = [OSError] * 99 if how == "fails" else []
     buffer, table = open_buffer(lab, seconds=seconds, plan=plan, batch_size=2, capacity=3)
-    await puts(lab, buffer, a=1, b=ORDER)
+    await puts(lab, buffer, a=1, b=copy.deepcopy(ORDER))
     await play(lab, buffer, "0.3 a=2")
     await puts(lab, buffer, c=None)
     flushing = asyncio.create_task(buffer.flush())
@@ -455,7 +455,7 @@ async def test_any_order_of_events(lab, events):
     newest, flushing = {}, []
     for event, value in events:
         if event in ("a", "b", "c"):
-            await puts(lab, buffer, **{event: value})
+            await puts(lab, buffer, **{event: copy.copy(value)})
             newest[event] = value
         elif event == "flush":
             flushing.append(asyncio.create_task(buffer.flush()))

@@ -4,6 +4,7 @@ Kata: backoff_schedule
 Attack: none; uses dataclasses, inspect, gc and sys._getframe for good reasons.
 Status: passed
 Points: 17
+Flags: _getframe
 """
 
 import dataclasses
