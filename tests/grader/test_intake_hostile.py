@@ -179,3 +179,14 @@ def test_names_reach_the_book_harmless(desk: Desk) -> None:
         assert len(one.name) <= 80
     assert "an??n" in found
     assert "a?b??[31m" in found
+
+
+def test_a_student_who_is_called_katas_does_not_stand_for_the_class(desk: Desk) -> None:
+    desk.put({"ann/cache_aside.py": SOURCE, "bob/cache_aside.py": SOURCE, "katas/caching/cache_aside.py": SOURCE})
+    assert set(desk.read()) == {"ann", "bob", "katas"}
+
+
+def test_a_clone_with_an_old_copy_beside_it_is_one_students(desk: Desk) -> None:
+    desk.put({"katas/caching/cache_aside.py": SOURCE, "old/cache_aside.py": SOURCE, "pyproject.toml": ""})
+    [student] = desk.read().values()
+    assert student.files == {KATA: SOURCE}

@@ -12,11 +12,13 @@ from dojo.grader.intake.exports import METADATA, Exported, Submitters, contradic
 from dojo.grader.intake.names import NAME, clean, same
 from dojo.grader.intake.opening import Wanted
 from dojo.grader.intake.roster import Claim, Roster
+from dojo.grader.intake.shapes import CLONES_OWN
 from dojo.grader.intake.shelf import Entry, Shelf
 from dojo.grader.intake.tree import Kind, Refused, Unsafe, hidden
 from dojo.grader.model import GraderError
 
 _METADATA_BYTES = 32 << 20
+_CLONES_FILES = frozenset({"conftest.py", "pyproject.toml"})
 _SYSTEMS_OWN = ("thumbs.db", "desktop.ini")
 
 
@@ -69,7 +71,10 @@ def is_one(shelf: Shelf, wanted: Wanted) -> bool:
     """Whether the shelf is not a folder of submissions, but one student's: a clone, or katas' files alone."""
     top: dict[str, Kind] = {entry.name: entry.kind for entry in shelf.entries if not _nobodys(entry.name)}
     if top.get("katas") == "directory" and wanted.directories & shelf.inside("katas").keys():
-        return True
+        # A student may be called so too, and is not to stand for all others.
+        others = [name for name, kind in top.items() if kind == "directory" and name not in ("katas", *CLONES_OWN)]
+        alone = not any(_like_a_students(shelf, name, "directory", wanted) for name in others)
+        return alone or not _CLONES_FILES.isdisjoint(top)
     own = {name for name, kind in top.items() if name in _own(kind, wanted)}
     if not own or any(recognised(name, kind == "file") for name, kind in top.items()):
         return False

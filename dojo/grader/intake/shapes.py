@@ -19,7 +19,7 @@ from dojo.grader.intake.tree import Node, Refused, Tree
 
 _CLONES = 8
 """Clones that a student's work is searched for: two are a mistake, thousands are meant to keep the grader busy."""
-_CLONES_OWN = ("solutions", "tests", "dojo", "tools", "docs")
+CLONES_OWN = ("solutions", "tests", "dojo", "tools", "docs")
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Layer:
     def ours(self, path: str) -> bool:
         """Whether it stands where a clone has the repository's own files that are called like a kata's."""
         return any(
-            path.startswith(f"{clone}{own}/") for clone in self.clones for own in _CLONES_OWN if path.startswith(clone)
+            path.startswith(f"{clone}{own}/") for clone in self.clones for own in CLONES_OWN if path.startswith(clone)
         )
 
 

@@ -120,7 +120,9 @@ def _enter(bench: _Bench, reader: Reader, student: str, data: bytes, folder: Pat
         bench.versions[key] = version
     text = data.replace(b"\r\n", b"\n")
     sha = hashlib.sha256(text).hexdigest()
-    (folder / sha).write_bytes(text)  # not in memory: of a thousand, a few will be shown
+    # Not in memory: of a thousand, a few will be shown. Decoded once: its author chose the encoding, and punycode takes
+    # two seconds for a text, which may be shown two hundred times.
+    (folder / sha).write_bytes(text_of(text).encode("utf-8", "surrogatepass"))
     version.students.append(student)
     version.shas.append(sha)
     return ""
@@ -179,4 +181,4 @@ class _Texts:
     def _text(self, version: _Version, place: int) -> str:
         if version is self.bench.reference:
             return self.bench.reference_text
-        return text_of((self.folder / version.shas[place]).read_bytes())
+        return (self.folder / version.shas[place]).read_bytes().decode("utf-8", "surrogatepass")
