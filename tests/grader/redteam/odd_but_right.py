@@ -113,7 +113,8 @@ def n00_pool(directory: Path) -> None:
     Status: passed
     Points: 17
     """
-    pool = "POOL = ThreadPoolExecutor(8)\nassert sum(POOL.map(int, '11111111')) == 8\nLOOP = asyncio.new_event_loop()\n"
+    # Two, for a thread takes 72 MB of address space, of which these runs have a quarter of what a grader gives.
+    pool = "POOL = ThreadPoolExecutor(2)\nassert sum(POOL.map(int, '11111111')) == 8\nLOOP = asyncio.new_event_loop()\n"
     student(directory, source=right(f"import asyncio\nfrom concurrent.futures import ThreadPoolExecutor\n\n{pool}"))
 
 
