@@ -216,8 +216,8 @@ def be_the_child(body: Callable[[Write], int], limits: Limits | None, writer: in
 
     Its records go to the descriptor `writer`; whatever it prints goes to `output`.
     """
-    # What the parent has allocated is not this process's to collect, and even looking would copy every page. And it
-    # ends before what it leaves in cycles matters: a kata's tests take a twentieth less, for 15 MB at most.
+    # What the parent has allocated is not this process's to collect, and even looking would copy every page. What its
+    # own runs leave in cycles the lab collects now and then: a kata's tests take a twentieth less, for a few MB.
     gc.freeze()
     gc.disable()
     code = 70  # EX_SOFTWARE: replaced by the body's own code, if it gets that far
