@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -218,6 +219,46 @@ class Done(Generic[T, R]):
     error: BaseException | None
 
 
+class _Pile:
+    """Work that waits for a cell. Each takes what is like its last piece, for which it has collected the tests."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: dict[str, deque[Callable[[Cell], None]]] = {}
+        self._last: dict[Cell, str] = {}
+        self._closed = False
+
+    def put(self, kind: str, piece: Callable[[Cell], None]) -> None:
+        with self._changed:
+            self._waiting.setdefault(kind, deque()).append(piece)
+            self._changed.notify()
+
+    def take(self, cell: Cell) -> Callable[[Cell], None] | None:
+        """Waits for a piece; None when there will be no more."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            if self._closed:
+                return None
+            kind = self._last[cell] = self._best_for(cell)
+            pieces = self._waiting[kind]
+            piece = pieces.popleft()
+            if not pieces:
+                del self._waiting[kind]
+            return piece
+
+    def close(self) -> None:
+        """What has not begun never will."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _best_for(self, cell: Cell) -> str:
+        if self._last.get(cell) in self._waiting:
+            return self._last[cell]
+        taken = Counter(kind for other, kind in self._last.items() if other is not cell)
+        return min(self._waiting, key=lambda kind: taken[kind])  # of those alike, the one that came first
+
+
 class Crew:
     """So many cells at work side by side; a context manager.
 
@@ -226,7 +267,7 @@ class Crew:
 
     def __init__(self, setting: Setting, size: int) -> None:
         """With a user in the setting's bars, each cell gets one of its own, counting on from that one."""
-        self._work: queue.SimpleQueue[Callable[[Cell], None] | None] = queue.SimpleQueue()
+        self._work = _Pile()
         self._cells = [Cell(_with_own_user(setting, number)) for number in range(size)]
         self._threads = [threading.Thread(target=self._serve, args=(cell,), daemon=True) for cell in self._cells]
 
@@ -236,20 +277,16 @@ class Crew:
         return self
 
     def __exit__(self, *error: object) -> None:
-        while True:  # what has not begun never will
-            try:
-                self._work.get_nowait()
-            except queue.Empty:
-                break
-        for _ in self._threads:
-            self._work.put(None)
+        self._work.close()
         for cell in self._cells:
             cell.stop()
         for thread in self._threads:
             thread.join()
 
-    def each(self, work: Callable[[Cell, T], R], items: Iterable[T]) -> Iterator[Done[T, R]]:
-        """Does `work` with each item; they come back as they are finished."""
+    def each(
+        self, work: Callable[[Cell, T], R], items: Iterable[T], kata: Callable[[T], str] = lambda item: ""
+    ) -> Iterator[Done[T, R]]:
+        """Does `work` with each item; they come back as they are finished. Those of one `kata` stay together."""
         finished: queue.SimpleQueue[Done[T, R]] = queue.SimpleQueue()
 
         def do(item: T, cell: Cell) -> None:
@@ -261,13 +298,13 @@ class Crew:
         count = 0
         for item in items:
             count += 1
-            self._work.put(functools.partial(do, item))
+            self._work.put(kata(item), functools.partial(do, item))
         for _ in range(count):
             yield finished.get()
 
     def _serve(self, cell: Cell) -> None:
         with cell:
-            while (work := self._work.get()) is not None:
+            while (work := self._work.take(cell)) is not None:
                 work(cell)
 
 

@@ -119,7 +119,7 @@ def check(crew: Crew, root: Path, katas: Sequence[Kata], files: Sequence[TestFil
         return check_one(cell, root, kata, files, patience)
 
     exams: dict[str, tuple[Exam, ...]] = {}
-    for done in crew.each(of_one, katas):
+    for done in crew.each(of_one, katas, lambda kata: kata.name):
         if done.result is None:
             raise GraderError(
                 f"the grader does not tell right from wrong here, so it grades nobody. {done.error}"

@@ -10,12 +10,15 @@ import builtins
 import functools
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from ctypes import c_uint64
 from dataclasses import dataclass
 from operator import is_
 from types import BuiltinFunctionType, CellType, FunctionType, ModuleType
 from typing import Any
 
 import pytest
+
+from dojo.grader.versions import version_of
 
 _GUARDED = (
     *("builtins", "_pytest", "pytest", "pluggy", "dojo", "fakeredis", "redis", "time_machine", "asyncio", "json"),
@@ -48,9 +51,27 @@ class _Place:
     """Those that must stay."""
     hidden: Collection[str]
     """Names that must not come to it, for what they mean here stands elsewhere: among the builtins, or in a class."""
+    version: c_uint64 | None
+    """How often it has changed, and had."""
+    was: int
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        now: Mapping[str, object],
+        guarded: Mapping[str, object],
+        hidden: Collection[str] = (),
+        *,
+        of_object: bool = False,
+    ) -> _Place:
+        version = version_of(now, of_object=of_object)
+        return cls(name, now, tuple(now.values()), guarded, hidden, version, 0 if version is None else version.value)
 
     def is_as_it_was(self) -> bool:
         """Nearly always. In C, and without a look at the names."""
+        if self.version is not None and self.version.value == self.was:
+            return True
         return len(self.now) == len(self.values) and all(map(is_, self.now.values(), self.values))
 
     def changed(self) -> Iterator[str]:
@@ -105,7 +126,7 @@ class Seal:
         constants = [("tests.", vars(tests), tuple(_contents(held)))]
         modules = _standing_on(held.values())
         modules.pop(tests.__name__, None)
-        own = _Place("tests.", vars(tests), tuple(vars(tests).values()), held, _BUILTIN - vars(tests).keys())
+        own = _Place.of("tests.", vars(tests), held, _BUILTIN - vars(tests).keys())
         sealed = [_sealed([own], ours=True), *(_of_module(name, module) for name, module in modules.items())]
         for name, module in modules.items():
             if name.startswith("dojo.lab."):
@@ -115,7 +136,7 @@ class Seal:
         for each in sealed:
             self._objects.update(each.objects)
         self._cells = tuple(cell for each in sealed for cell in each.cells)
-        there = _Place("", sys.modules, tuple(sys.modules.values()), modules, ())
+        there = _Place.of("", sys.modules, modules)
         self._places = (there, *(place for each in sealed for place in each.places), *_in_hand(session))
         self._constants = tuple(constants)
         self._rewritten: set[str] = set()
@@ -215,10 +236,10 @@ def _within(name: str, function: FunctionType) -> Iterator[_Place]:
     """What can be changed in a function without anybody hearing of it; in its marks too, such as how far to search."""
     for inside in (function.__kwdefaults__, vars(function)):
         if inside:
-            yield _Place(name, inside, tuple(inside.values()), dict(inside), ())
+            yield _Place.of(name, inside, dict(inside))
     for key, mark in vars(function).items():
         if hasattr(mark, "__dict__") and not callable(mark):
-            yield _Place(f"{name}{key}.", vars(mark), tuple(vars(mark).values()), dict(vars(mark)), ())
+            yield _Place.of(f"{name}{key}.", vars(mark), dict(vars(mark)), of_object=True)
 
 
 def _in_hand(session: pytest.Session) -> Iterator[_Place]:
@@ -229,7 +250,7 @@ def _in_hand(session: pytest.Session) -> Iterator[_Place]:
     for each in config.stash._storage.values():
         if type(each).__module__ == "dojo.plugin":
             guarded = {key: value for key, value in vars(each).items() if key != "tree"}  # a run's own
-            yield _Place(f"{type(each).__name__}.", vars(each), tuple(vars(each).values()), guarded, ())
+            yield _Place.of(f"{type(each).__name__}.", vars(each), guarded, of_object=True)
 
 
 _PILLARS = frozenset(
@@ -248,7 +269,7 @@ def _instance(name: str, value: object, pillars: Collection[str] = ()) -> _Place
     now = vars(value)
     guarded = {key: each for key, each in now.items() if callable(each) or key in pillars}
     methods = {key for key in dir(type(value)) if callable(getattr(type(value), key, None))}
-    return _Place(name, now, tuple(now.values()), guarded, frozenset(methods - now.keys()))
+    return _Place.of(name, now, guarded, frozenset(methods - now.keys()), of_object=True)
 
 
 def _hooks(session: pytest.Session) -> Iterator[object]:
@@ -263,7 +284,11 @@ def _hooks(session: pytest.Session) -> Iterator[object]:
 
 def _contents(held: Mapping[str, object]) -> Iterator[tuple[str, int]]:
     plain = (int, float, str, bytes, tuple, list, dict, set, frozenset)
-    return ((key, hash(_content(value))) for key, value in held.items() if isinstance(value, plain))
+    return (
+        (key, hash(_content(value)))
+        for key, value in held.items()
+        if isinstance(value, plain) and key != "__builtins__"  # a place of its own
+    )
 
 
 def _is_guarded(name: str, module: object) -> bool:
@@ -283,7 +308,7 @@ def _home(value: object) -> str:
 
 def _place(name: str, now: Mapping[str, object], hidden: Collection[str] = ()) -> _Place:
     guarded = {key: value for key, value in now.items() if _matters(value) and f"{name}{key}" not in _FLEETING}
-    return _Place(name, now, tuple(now.values()), guarded, hidden)
+    return _Place.of(name, now, guarded, hidden)
 
 
 def _matters(value: object) -> bool:

@@ -172,7 +172,7 @@ class _Here:
         self._checked = checked
 
     def verdicts(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Verdict]]:
-        for done in self._crew.each(self._judged, tasks):
+        for done in self._crew.each(self._judged, tasks, lambda task: task.kata):
             if done.error is not None:
                 raise done.error
             assert done.result is not None

@@ -14,7 +14,7 @@ import inspect
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Literal
@@ -47,6 +47,17 @@ _READ_BY_ALL = ("/dev/null", "/etc/mime.types", "/etc/localtime", "/usr/share/zo
 _MOST_FLAGS = 20
 
 
+class _Wanted(dict[str, bool]):
+    """Whether an event is one to look at, and so are all of ctypes; most are not, and are to be over with soon."""
+
+    def __init__(self, events: Iterable[str]) -> None:
+        super().__init__(dict.fromkeys(events, True))
+
+    def __missing__(self, event: str) -> bool:
+        self[event] = event.startswith("ctypes.")
+        return self[event]
+
+
 class Watched:
     """Watches one run, from inside its process."""
 
@@ -76,19 +87,23 @@ class Watched:
     def listen(self, file: Path) -> None:
         """Raise flags for what the code in `file` does; there is no way back."""
         self._file = str(file)
-        wanted = frozenset(_FLAGGED_EVENTS)
+        wanted = _Wanted((*_FLAGGED_EVENTS, *REWRITES, "sys._getframe", "object.__getattr__"))
         asking: list[str] = []
 
         # A function, for there are tens of thousands of events, and Python calls a method four times as slowly here.
         def heard(event: str, arguments: tuple[Any, ...]) -> None:
-            if event in wanted or event.startswith("ctypes."):
-                self._heard(event, arguments)
+            if not wanted[event]:
+                return
+            if event == "object.__getattr__":
+                if arguments[1] in _FRAMES:
+                    self._ask(asking)
+            elif event == "sys._getframe":
+                if not asking:
+                    self._ask(asking)
             elif event in REWRITES:
                 self._seal.hear(arguments)
-            elif (event == "sys._getframe" and not asking) or (
-                event == "object.__getattr__" and arguments[1] in _FRAMES
-            ):
-                self._ask(asking)
+            else:
+                self._heard(event, arguments)
 
         sys.addaudithook(heard)
 

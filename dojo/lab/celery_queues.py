@@ -7,7 +7,6 @@ Consumer Acknowledgements). Nothing here is gated; `celery_transport` makes each
 from __future__ import annotations
 
 import ast
-import copy
 import heapq
 import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -18,6 +17,7 @@ from typing import Any
 from kombu.exceptions import ChannelError
 
 from dojo.lab.clock import NS
+from dojo.lab.copies import copied
 from dojo.lab.errors import LabError
 from dojo.lab.trace import Actor
 
@@ -165,7 +165,7 @@ class Queues:
     def put(self, name: str, raw: Raw) -> None:
         """Append a message. Without such a queue it is lost, as an unroutable message is."""
         self._settle()
-        self._append(name, copy.deepcopy(raw))
+        self._append(name, copied(raw))
 
     def take(self, name: str, holder: Actor, channel: object) -> Unacked | None:
         """Deliver the next message, with its own delivery tag in the properties."""
@@ -176,7 +176,7 @@ class Queues:
         message = heapq.heappop(queue.ready)
         tag = next(self._tags)
         # Shared with nobody: a consumer that changes headers must not change what would be redelivered.
-        sent = copy.deepcopy(message.raw)
+        sent = copied(message.raw)
         sent["properties"]["delivery_tag"] = tag
         self._unacked[tag] = Unacked(queue, message, holder, channel)
         return Unacked(queue, Waiting(message.rank, message.seq, sent), holder, channel)
@@ -260,7 +260,7 @@ class Queues:
             self._drop(f"{queue.name}'s ", raw, f"{why}no dead-letter exchange")
             return
         at = self._now() if at is None else at
-        raw = copy.deepcopy(raw)
+        raw = copied(raw)
         exchange, routing_key, targets = self._beyond(queue, raw)
         raw["deaths"] = _deaths(queue.name, reason, raw, at)
         raw["headers"] = {**raw["headers"], **_told(raw["deaths"])}
@@ -272,7 +272,7 @@ class Queues:
             self._drop(f"{queue.name}'s ", raw, f"no queue {routing_key!r}{at_exchange}")
         for target in targets:
             if target in self._queues and not _circles(raw["deaths"], target):
-                self._append(target, copy.deepcopy(raw), at)
+                self._append(target, copied(raw), at)
 
     def _drop(self, whose: str, raw: Raw, why: str) -> None:
         self.dropped.append(raw)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from datetime import datetime
 from queue import Empty
@@ -16,6 +15,7 @@ from kombu.transport import virtual
 
 from dojo.lab.celery_queues import Queues, Raw, label
 from dojo.lab.clock import NS
+from dojo.lab.copies import copied
 from dojo.lab.world import World
 
 T = TypeVar("T")
@@ -87,7 +87,7 @@ class Channel(virtual.Channel):
     # gated steps
 
     def basic_publish(self, message: Raw, exchange: str, routing_key: str, **options: Any) -> None:
-        sent = copy.deepcopy(message)
+        sent = copied(message)
         deliver = super().basic_publish
 
         def apply() -> str:

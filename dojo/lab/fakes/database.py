@@ -19,12 +19,12 @@ A lost reply to COMMIT is the case to think about: the caller gets `Disconnected
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
+from dojo.lab.copies import copied
 from dojo.lab.trace import Access, Touches
 from dojo.lab.verdict import shown
 from dojo.lab.world import World
@@ -92,11 +92,11 @@ class _Work:
 
     def get(self, place: Place) -> Any:
         row = {**self._begin(), **self.writes}.get(place, _GONE)
-        return None if row is _GONE else copy.deepcopy(row)
+        return None if row is _GONE else copied(row)
 
     def put(self, place: Place, row: Any) -> None:
         self._begin()
-        self.writes[place] = copy.deepcopy(row)
+        self.writes[place] = copied(row)
 
     def delete(self, place: Place) -> None:
         self._begin()
@@ -109,7 +109,7 @@ class _Work:
             self._fail(IntegrityError(_exists(place)))
         if place not in self.writes:
             self.inserts.add(place)
-        self.writes[place] = copy.deepcopy(row)
+        self.writes[place] = copied(row)
 
     def commit(self) -> None:
         self._begin()
@@ -270,7 +270,7 @@ class _Client:
     def rows(self, table: str) -> dict[str, Any]:
         """The committed rows of a table by primary key. Inspection: no step, no trace."""
         return {
-            key: copy.deepcopy(row)
+            key: copied(row)
             for (name, key), row in sorted(self._tables.rows.items(), key=lambda item: item[0])
             if name == table
         }

@@ -11,7 +11,7 @@ And a request is atomic: a gateway that is still working on a key answers nobody
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from dojo.lab.trace import Touches
@@ -130,7 +130,7 @@ def _request(ledger: Ledger, reference: str, amount: int, key: str | None) -> tu
     # What comes over a wire is text and a number, with no class of the caller's that would equal every key.
     reference, amount, key = text(reference), whole(amount), None if key is None else text(key)
     told = "" if key is None else f" key={key}"
-    return f"charge {reference} {amount}{told}", lambda: asdict(ledger.charge(reference, amount, key))
+    return f"charge {reference} {amount}{told}", lambda: dict(vars(ledger.charge(reference, amount, key)))
 
 
 def _lost(message: str) -> Exception:
