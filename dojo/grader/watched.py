@@ -36,6 +36,8 @@ _FLAGGED_EVENTS = (
     *("gc.get_objects", "gc.get_referrers", "sys.settrace", "sys.setprofile", "sys.addaudithook"),
     *("sys._current_frames", "os.remove", "os.rename", "os.chmod", "os.chown", "shutil.rmtree", "open"),
 )
+_NO_FILE = "<string>"
+"""The file of what was compiled from a text. What the libraries compile asks for no frames."""
 _FRAMES = frozenset({"tb_frame", "gi_frame", "cr_frame", "ag_frame"})
 _OF_FILES = {
     **dict.fromkeys(("open", "os.remove", "os.chmod", "os.chown", "shutil.rmtree"), slice(1)),
@@ -87,7 +89,7 @@ class Watched:
     def listen(self, file: Path) -> None:
         """Raise flags for what the code in `file` does; there is no way back."""
         self._file = str(file)
-        wanted = _Wanted((*_FLAGGED_EVENTS, *REWRITES, "sys._getframe", "object.__getattr__"))
+        wanted = _Wanted((*_FLAGGED_EVENTS, *REWRITES, "sys._getframe", "object.__getattr__", "exec"))
         asking: list[str] = []
 
         # A function, for there are tens of thousands of events, and Python calls a method four times as slowly here.
@@ -102,6 +104,9 @@ class Watched:
                     self._ask(asking)
             elif event in REWRITES:
                 self._seal.hear(arguments)
+            elif event == "exec":
+                if sys._getframe(1).f_code.co_filename == self._file:  # and no library for it, such as dataclasses
+                    self.flag("while running: executes code of its own making")
             else:
                 self._heard(event, arguments)
 
@@ -192,7 +197,7 @@ def _looks_at_callers(file: str, frame: FrameType | None) -> bool:
     """Whether the code in `file` asks, itself or through `inspect`; honest code makes logging and dataclasses ask."""
     while frame is not None and frame.f_code.co_filename == inspect.__file__:
         frame = frame.f_back
-    return frame is not None and frame.f_code.co_filename == file
+    return frame is not None and frame.f_code.co_filename in (file, _NO_FILE)
 
 
 def _is_by(file: str, frame: FrameType | None) -> bool:

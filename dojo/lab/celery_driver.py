@@ -40,6 +40,7 @@ import contextlib
 import functools
 import importlib
 import logging
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -136,7 +137,7 @@ class CeleryBroker:
         self._world = world
         self._broker = Broker(world)
         self._apps: list[App] = []
-        self._restore = _Globals(world)
+        self._restore = _Globals()
         world.on_close(self._close)
 
     # apps and workers
@@ -239,8 +240,9 @@ def _of_producers(pool: Any) -> Any:
 class _Globals:
     """What Celery and kombu keep in their modules: put on this world's clock, and put back afterwards."""
 
-    def __init__(self, world: World) -> None:
-        fakes = {"monotonic": world.clock.monotonic, "sleep": world.sleep_sync}
+    def __init__(self) -> None:
+        # What stands in `time` now, and no methods of the world: these would lead whoever reads them to it.
+        fakes = {"monotonic": time.monotonic, "sleep": time.sleep}
         self._saved: list[tuple[Any, str, Any]] = []
         for path, names in _CLOCKED.items():
             for name in names:

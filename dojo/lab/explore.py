@@ -125,6 +125,8 @@ class Experiment:
         except BaseException as error:  # noqa: BLE001 - the report decides what it means
             run.error = error
             run.forgotten += held_back(error.__traceback__, world.learner_files)
+        if run.error is None:
+            run.error = lab.spoken
         if run.error is None and not all(map(is_, world.parts, parts)):
             run.error = LabError("something has replaced a part of this test's world, which proves nothing now")
         if run.error is None and run.forgotten:

@@ -23,7 +23,7 @@ from dojo.lab.errors import LabError
 from dojo.lab.fakes.broker import Broker, Queues
 from dojo.lab.fakes.database import Database, DatabaseSync, Tables
 from dojo.lab.fakes.gateway import Gateway, GatewaySync, Ledger
-from dojo.lab.outcome import Outcome
+from dojo.lab.outcome import Outcome, outcome_of, written
 from dojo.lab.servers import Server, connection_options
 from dojo.lab.threads import ThreadActor, ThreadGroup
 from dojo.lab.trace import Access, Actor
@@ -48,13 +48,17 @@ def broken(message: str) -> Exception:
 class Lab:
     """One world, seen from a test. Each run of a test (schedule, fault, example) gets a fresh one."""
 
-    __slots__ = ("_learner", "_made", "story", "world")  # so that nobody can give one of them other methods
+    __slots__ = ("_learner", "_made", "spoken", "story", "world")  # so that nobody can give one of them other methods
+
+    spoken: Failure | None
+    """The first verdict. It stands, whoever has caught it: a test may have to give it inside of a learner's call."""
 
     def __init__(self, world: World, learner: Learner | None = None) -> None:
         self.world = world
         self._learner = learner
         self._made: dict[Callable[..., Any], Any] = {}
         self.story = ""
+        self.spoken = None
 
     # the story for the report
 
@@ -77,6 +81,7 @@ class Lab:
         """
         if self._learner is None:
             raise LabError("this test belongs to no kata, so there is no learner's module to load")
+        self.world.processes += 1
         module: ModuleType = self._learner.load()
         return module
 
@@ -196,13 +201,13 @@ class Lab:
         # A loop runs new tasks in the order of their creation.
         for actor, call in self._starting(zip(actors, calls, strict=True)):
             context = contextvars.copy_context()
-            context.run(world.become, actor)
+            context.run(world.mark, actor)
             death: asyncio.Future[None] = loop.create_future()
             task = loop.create_task(_awaited(call), context=context)
             world.adopt(task, actor, death)
             runs[actor.letter] = (task, death)
         await asyncio.gather(*(asyncio.wait(run, return_when=asyncio.FIRST_COMPLETED) for run in runs.values()))
-        return _written([_outcome(runs[actor.letter][0]) for actor in actors])
+        return written([outcome_of(runs[actor.letter][0]) for actor in actors])
 
     def race_sync(self, *calls: Callable[[], Any], names: Sequence[str] | None = None) -> list[Any]:
         """Run all `calls` at once, each in its own thread under the scheduler; their values."""
@@ -220,7 +225,7 @@ class Lab:
         group = ThreadGroup(self.world, members)
         self.world.adopt_group(group)
         outcomes = group.run()
-        return _written([outcomes[actor.letter] for actor in actors])
+        return written([outcomes[actor.letter] for actor in actors])
 
     def _starting(self, pairs: Iterable[tuple[Actor, T]]) -> list[tuple[Actor, T]]:
         """Callers in the order in which this run starts them."""
@@ -298,8 +303,8 @@ class Lab:
     def expect(self, what: str, got: Any, expected: Any, *, trap: str) -> None:
         """Demand that `got` equals `expected`, types included."""
         if not same(got, expected):
-            raise Failure(
-                expected=f"{what}: {shown(expected)}", got=f"{what}: {shown(got)}{other_type(got, expected)}", trap=trap
+            raise self._broken(
+                f"{what}: {shown(expected)}", f"{what}: {shown(got)}{other_type(got, expected)}", trap=trap
             )
 
     def plain(self, what: str, value: T, *, trap: str) -> T:
@@ -310,9 +315,9 @@ class Lab:
         """
         for part in odd_parts(value):
             kind = name_of(type(part))
-            raise Failure(
-                expected=f"{what}: a value of one of Python's own types",
-                got=f"{what}: {shown(part)}, of the class {kind}",
+            raise self._broken(
+                f"{what}: a value of one of Python's own types",
+                f"{what}: {shown(part)}, of the class {kind}",
                 trap=trap,
             )
         return value
@@ -320,7 +325,7 @@ class Lab:
     def require(self, ok: bool, *, expected: str, got: str, trap: str) -> None:
         """Demand a condition that is no plain equality; `expected` and `got` are phrases."""
         if ok is not True:
-            raise Failure(expected=expected, got=got, trap=trap)
+            raise self._broken(expected, got, trap=trap)
 
     async def within(self, seconds: float, call: Awaitable[T], *, what: str, trap: str) -> T:
         """Demand that `call` returns within so many virtual seconds; its value. `what` is a clause: "leave returns"."""
@@ -330,9 +335,9 @@ class Lab:
             return task.result()
         where = waits_at(self.world.learner_files, task)
         task.cancel()
-        raise Failure(
-            expected=f"{what} within {seconds:g} s",
-            got=f"still waiting after {seconds:g} s" + (f", at {one_line(where)}" if where else ""),
+        raise self._broken(
+            f"{what} within {seconds:g} s",
+            f"still waiting after {seconds:g} s" + (f", at {one_line(where)}" if where else ""),
             trap=trap,
         )
 
@@ -344,7 +349,7 @@ class Lab:
         except (Failure, NotImplementedError):
             raise
         except Exception as error:
-            raise Failure(expected=expected, got=_told(error), trap=trap) from error
+            raise self._broken(expected, _told(error), trap=trap) from error
 
     @contextlib.contextmanager
     def raises(self, error: type[Exception], *, when: str, trap: str) -> Iterator[None]:
@@ -357,8 +362,13 @@ class Lab:
         except Exception as other:
             if is_a(other, error):
                 return
-            raise Failure(expected=expected, got=_told(other), trap=trap) from other
-        raise Failure(expected=expected, got=f"no exception {when}", trap=trap)
+            raise self._broken(expected, _told(other), trap=trap) from other
+        raise self._broken(expected, f"no exception {when}", trap=trap)
+
+    def _broken(self, expected: str, got: str, *, trap: str) -> Failure:
+        failure = Failure(expected=expected, got=got, trap=trap)
+        self.spoken = self.spoken or failure
+        return failure
 
 
 def _told(error: BaseException) -> str:
@@ -367,29 +377,6 @@ def _told(error: BaseException) -> str:
 
 async def _awaited(call: Awaitable[T]) -> T:
     return await call
-
-
-def _written(outcomes: list[Outcome]) -> list[Outcome]:
-    """The outcomes, unless one of them must not be taken for a result.
-
-    What is not written yet says nothing about a rule, and a test that swallowed it could pass on a stub.
-    """
-    for outcome in outcomes:
-        error = outcome.error
-        told = error is None or isinstance(error, (Exception, asyncio.CancelledError))
-        if not told or isinstance(error, (NotImplementedError, Failure)):
-            assert error is not None
-            raise error
-    return outcomes
-
-
-def _outcome(task: asyncio.Task[Any]) -> Outcome:
-    if not task.done():
-        return Outcome(died=True)
-    if task.cancelled():
-        return Outcome(error=asyncio.CancelledError())
-    error = task.exception()
-    return Outcome(error=error) if error is not None else Outcome(value=task.result())
 
 
 def _keys(touches: Mapping[str, Access] | None) -> dict[bytes, Access] | None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any
 
 from dojo.lab.blame import waiting_tasks
-from dojo.lab.errors import Deadlock, NeverFinishes
+from dojo.lab.errors import Deadlock, LabError, NeverFinishes
 
 if TYPE_CHECKING:
     from dojo.lab.world import World
@@ -64,6 +64,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._world = world
         super().__init__(selector)
         self.set_exception_handler(self._keep)
+        self._own = frozenset(vars(self)) | {"_own"}
 
     @property
     def _clock_resolution(self) -> float:
@@ -80,8 +81,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def create_task(self, *args: Any, **options: Any) -> asyncio.Task[Any]:
         task: asyncio.Task[Any] = super().create_task(*args, **options)
         if self.is_running():  # else it is the lab that starts it
+            self._world.inherit(task)
             self._world.started_tasks.note(task)
         return task
+
+    def laid_down(self) -> list[str]:
+        """The names of what others have hung on this loop, which here all processes of a world share."""
+        return sorted(vars(self).keys() - self._own)
 
     def _keep(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         # An exception that nobody retrieved is evidence for a test to ask about, not noise on stderr.
@@ -107,9 +113,12 @@ def run_async(world: World, main: Coroutine[Any, Any, None]) -> None:
     """Run `main` on a fresh virtual loop; afterwards nothing of it is left alive."""
     loop = VirtualLoop(world)
     world.loop = loop
+    world.mark(world.main)
     try:
         with _inline_worker_threads():
             loop.run_until_complete(main)
+        if world.processes and (shared := loop.laid_down()):
+            raise LabError(f"{', '.join(shared)}: kept on the event loop; of two processes each has a loop of its own")
     finally:
         try:
             _dispose(world, loop)

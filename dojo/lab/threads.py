@@ -95,14 +95,18 @@ _POOL = _Pool()
 if hasattr(os, "register_at_fork"):
     # A fork copies the list of parked threads, but not the threads: a job given to one of them would wait for ever.
     os.register_at_fork(after_in_child=_POOL.forget)
-_CURRENT: contextvars.ContextVar[tuple[ThreadGroup, ThreadActor] | None] = contextvars.ContextVar(
-    "dojo_thread_actor", default=None
-)
+_CURRENT: dict[int, tuple[ThreadGroup, ThreadActor]] = {}
+"""By thread, and not in a context variable: whoever runs in a context can leave it."""
 
 
 def current() -> tuple[ThreadGroup, ThreadActor] | None:
     """The group and actor whose thread this is; None in the test's own thread."""
-    return _CURRENT.get()
+    return _CURRENT.get(_thread.get_ident())
+
+
+def a_race_is_on() -> bool:
+    """Whether there are threads that take turns."""
+    return bool(_CURRENT)
 
 
 class ThreadGroup:
@@ -187,13 +191,16 @@ class ThreadGroup:
             move_to(cpu)
             actor.ident = _thread.get_ident()
             actor.baton.acquire()
-            context.run(self._body, actor)
+            _CURRENT[actor.ident] = (self, actor)
+            try:
+                context.run(self._body, actor)
+            finally:
+                del _CURRENT[actor.ident]
             self._release_back()
 
         _POOL.submit(job)
 
     def _body(self, actor: ThreadActor) -> None:
-        _CURRENT.set((self, actor))
         self._world.become(actor.actor)
         if self._world.closed:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import contextlib
 import contextvars
@@ -31,7 +32,9 @@ Lost = Callable[[str], Exception]
 MAX_STEPS = 20_000
 """Gated steps a run may take; a retry loop that never wins ends here."""
 
-_ACTOR: contextvars.ContextVar[Actor | None] = contextvars.ContextVar("dojo_actor", default=None)
+_ACTOR: contextvars.ContextVar[str | None] = contextvars.ContextVar("dojo_actor", default=None)
+"""The letter of who acts, for callbacks of the loop. Tasks and threads are remembered by themselves: whoever runs in a
+context can change it, or start a task in an empty one, and would act in nobody's name."""
 
 
 @dataclass
@@ -49,7 +52,9 @@ class World:
         "_closers",
         "_deaths",
         "_groups",
+        "_home",
         "_tasks",
+        "_threads",
         "actors",
         "backend",
         "background_errors",
@@ -61,6 +66,7 @@ class World:
         "main",
         "plan",
         "pools",
+        "processes",
         "scheduler",
         "server",
         "started_tasks",
@@ -80,13 +86,17 @@ class World:
         self.backend = backend
         self.server = Server(backend, self.clock)
         self.loop: VirtualLoop | None = None
+        self._home = _thread.get_ident()
         self.closed = False
         self.fault_hit = False
         self.background_errors: list[dict[str, Any]] = []
         self.learner_files: set[str] = set()
         self.started_tasks = StartedTasks(self.learner_files)
         self.steps = 0
+        self.processes = 0
+        """How often the tested module was loaded once more."""
         self._tasks: weakref.WeakKeyDictionary[asyncio.Task[Any], Actor] = weakref.WeakKeyDictionary()
+        self._threads: dict[int, Actor] = {}
         self._deaths: dict[str, asyncio.Future[None]] = {}
         self._groups: list[threads.ThreadGroup] = []
         self._closers: list[Callable[[], None]] = []
@@ -141,10 +151,35 @@ class World:
 
     @property
     def actor(self) -> Actor:
-        return _ACTOR.get() or self.main
+        here = _thread.get_ident()
+        if self.loop is None or here != self._home:
+            return self._threads.get(here, self.main)
+        if (task := asyncio.current_task(self.loop)) is not None:
+            return self._tasks.get(task, self.main)
+        letter = _ACTOR.get()
+        if letter is None:
+            raise LabError(
+                "a callback of the event loop runs in an empty context, so nobody can tell which process acts: "
+                "call it in the context that it is scheduled in"
+            )
+        return next((actor for actor in self.actors if actor.letter == letter), self.main)
 
     def become(self, actor: Actor) -> None:
-        _ACTOR.set(actor)
+        """From now on this task, or this thread, acts as `actor`."""
+        here = _thread.get_ident()
+        if self.loop is not None and here == self._home and (task := asyncio.current_task(self.loop)):
+            self._tasks[task] = actor
+        else:
+            self._threads[here] = actor
+        self.mark(actor)
+
+    def mark(self, actor: Actor) -> None:
+        """What is called back in the present context from now on is called back for `actor`."""
+        _ACTOR.set(actor.letter)
+
+    def inherit(self, task: asyncio.Task[Any]) -> None:
+        """A new task acts for whoever starts it."""
+        self._tasks[task] = self.actor
 
     def actor_of(self, task: asyncio.Task[Any]) -> Actor:
         return self._tasks.get(task, self.main)
@@ -275,6 +310,11 @@ class World:
         if self.closed or (actor.dead and here is None):
             raise ProcessDied
         if here is None:
+            if threads.a_race_is_on() and _thread.get_ident() != self._home:
+                raise LabError(
+                    "a thread that the tested code has started has no turn among the callers, so nothing could be said "
+                    "about their race: do it in the caller's own thread"
+                )
             # The test's own thread, or a blocking client inside a task: nobody else can run anyway.
             step = self._step(actor, text, touches, lambda: None)
             self.release(step)
