@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from dojo.lab.fakes.inspection import for_tests
 from dojo.lab.trace import Actor
 from dojo.lab.trust import is_a, name_of, text
 from dojo.lab.world import World
@@ -195,20 +196,24 @@ class Broker:
 
     # inspection: no step, no trace
 
+    @for_tests
     def messages(self, queue: str) -> list[Stored]:
         """The messages that nobody holds, the oldest first, those that are held back included."""
         return [Stored(m.id, m.body, json.loads(m.headers)) for m in self._queues.ready(queue)]
 
+    @for_tests
     def held(self, queue: str) -> list[str]:
         """The ids of the messages that consumers hold."""
         return [message.id for message in self._queues.held(queue)]
 
+    @for_tests
     def places(self, *queues: str) -> dict[str, list[str]]:
         """The ids of all messages of `queues`, by where they are, "held" included; empty places are left out."""
         ids = {queue: [message.id for message in self.messages(queue)] for queue in queues}
         held = [id for queue in queues for id in self.held(queue)]
         return {place: there for place, there in {**ids, "held": held}.items() if there}
 
+    @for_tests
     def outage(self, queue: str) -> contextlib.AbstractContextManager[None]:
         """While this lasts, `queue` takes no messages: publishing there raises ConnectionError."""
         return self._queues.outage(queue)

@@ -25,6 +25,7 @@ from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
 from dojo.lab.copies import copied
+from dojo.lab.fakes.inspection import for_tests
 from dojo.lab.trace import Access, Touches
 from dojo.lab.verdict import shown
 from dojo.lab.world import World
@@ -267,6 +268,7 @@ class _Client:
         self._world = world
         self._tables = tables
 
+    @for_tests
     def rows(self, table: str) -> dict[str, Any]:
         """The committed rows of a table by primary key. Inspection: no step, no trace."""
         return {

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from dojo.lab.fakes.inspection import for_tests
 from dojo.lab.trace import Touches
 from dojo.lab.trust import is_a, text, whole
 from dojo.lab.world import World
@@ -92,10 +93,12 @@ class _Client:
         self._ledger = ledger
 
     @property
+    @for_tests
     def ledger(self) -> list[Charge]:
         """Every charge so far, oldest first. Inspection: no step, no trace."""
         return list(self._ledger.charges)
 
+    @for_tests
     def decline_next(self, times: int = 1) -> None:
         """Refuse the next `times` charges with ``card_declined``."""
         self._ledger.decline(times)
