@@ -197,7 +197,9 @@ def judge(cell: Cell, exams: Sequence[Exam], source: bytes, patience: Patience, 
             return together(kata, [_judgement(cell, exam, source, patience, chance) for exam in exams])
         except CellDied as death:
             deaths.append(str(death))
-    return Verdict(kata, "ungraded", f"the process that runs it died {_TRIES} times: {deaths[-1]}")
+    why = f"the process that runs it died {_TRIES} times"
+    # Whoever manages that has one kata less in the total.
+    return Verdict(kata, "ungraded", f"{why}: {deaths[-1]}", flags=(why,))
 
 
 def _judgement(cell: Cell, exam: Exam, source: bytes, patience: Patience, chance: random.Random) -> Judgement:

@@ -125,8 +125,8 @@ class Experiment:
         except BaseException as error:  # noqa: BLE001 - the report decides what it means
             run.error = error
             run.forgotten += held_back(error.__traceback__, world.learner_files)
-        if run.error is None:
-            run.error = lab.spoken
+        # Whoever has caught it: without it, what came of it would be told as if it were the tested code's own doing.
+        run.error = world.objection or run.error or lab.spoken
         if run.error is None and not all(map(is_, world.parts, parts)):
             run.error = LabError("something has replaced a part of this test's world, which proves nothing now")
         if run.error is None and run.forgotten:

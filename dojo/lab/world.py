@@ -64,6 +64,7 @@ class World:
         "learner_files",
         "loop",
         "main",
+        "objection",
         "plan",
         "pools",
         "processes",
@@ -88,6 +89,8 @@ class World:
         self.loop: VirtualLoop | None = None
         self._home = _thread.get_ident()
         self.closed = False
+        self.objection: LabError | None = None
+        """Why nothing that this run shows says anything, if the tested code did what no scheduler can follow."""
         self.fault_hit = False
         self.background_errors: list[dict[str, Any]] = []
         self.learner_files: set[str] = set()
@@ -158,11 +161,16 @@ class World:
             return self._tasks.get(task, self.main)
         letter = _ACTOR.get()
         if letter is None:
-            raise LabError(
+            raise self._objection(
                 "a callback of the event loop runs in an empty context, so nobody can tell which process acts: "
                 "call it in the context that it is scheduled in"
             )
         return next((actor for actor in self.actors if actor.letter == letter), self.main)
+
+    def _objection(self, message: str) -> LabError:
+        error = LabError(message)
+        self.objection = self.objection or error
+        return error
 
     def become(self, actor: Actor) -> None:
         """From now on this task, or this thread, acts as `actor`."""
@@ -311,7 +319,7 @@ class World:
             raise ProcessDied
         if here is None:
             if threads.a_race_is_on() and _thread.get_ident() != self._home:
-                raise LabError(
+                raise self._objection(
                     "a thread that the tested code has started has no turn among the callers, so nothing could be said "
                     "about their race: do it in the caller's own thread"
                 )

@@ -24,6 +24,10 @@ def swallow(call):
 async def in_an_empty_context(client):
     await asyncio.create_task(client.set("key", "value"), context=contextvars.Context())
 
+async def in_an_empty_callback(client):
+    asyncio.get_running_loop().call_soon(swallow, client.ping, context=contextvars.Context())
+    await asyncio.sleep(0)
+
 async def keep(value):
     asyncio.get_running_loop().kept = value
 
@@ -85,12 +89,20 @@ def test_a_thread_stays_in_its_turn_in_any_context(told):
     assert error(told(dies)) is None
 
 
-def test_a_thread_that_nobody_can_schedule_is_refused(told):
+def test_a_thread_that_nobody_can_schedule_is_refused_also_if_that_is_swallowed(told):
     def asks(lab, mine):
         assert mine.in_a_thread(lab.redis_sync()) is None
-        assert "no turn" in str(lab.attempt_sync(lambda: mine.in_a_thread(lab.redis_sync())).error)
+        lab.attempt_sync(lambda: mine.swallow(lambda: mine.in_a_thread(lab.redis_sync())))
+        lab.expect("answer", 1, 2, trap="second")
 
-    assert error(told(asks)) is None
+    assert "no turn" in str(error(told(asks)))
+
+
+def test_a_callback_in_an_empty_context_is_refused(told):
+    async def asks(lab, mine):
+        await mine.in_an_empty_callback(lab.redis_sync())
+
+    assert "empty context" in str(error(told(asks)))
 
 
 def test_two_processes_share_no_event_loop(told):

@@ -275,7 +275,7 @@ class Line:
             each.begun = True
         elif reply.kind == "dead":
             self._once(f"{each.task.kata} of {', '.join(each.task.students)}: {reply.why}")
-            yield each.task, Verdict(each.task.kata, "ungraded", reply.why)
+            yield each.task, Verdict(each.task.kata, "ungraded", reply.why, flags=(reply.why,))
         elif reply.kind == "refused":
             yield from self._refused(each, reply)
         elif reply.verdict is not None and _fits(reply.verdict, each.task.kata, terms.inventory):
