@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import logging
-import sys
 from collections.abc import Iterator
 
 _MODULES = ("_pytest", "pytest", "pluggy", "dojo", "ctypes", "tests", "solutions", "conftest", "builtins", "fakeredis")
@@ -18,15 +16,9 @@ _NAMES = frozenset(
 _BUILTINS = frozenset({"exec", "eval"})  # as attributes they are Redis's
 _WAYS_IN = frozenset(
     (
-        *("_world", "_installed", "_ACTOR", "_CURRENT"),
-        *(
-            "_hookimpls",
-            "pluginmanager",
-            "__dojo_explore__",
-            "__dojo_sweep__",
-            "inner_test",
-            "_GeneratorContextManager",
-        ),
+        *("_world", "_installed", "_ACTOR", "_CURRENT", "_selector"),
+        *("_hookimpls", "pluginmanager", "inner_test", "_GeneratorContextManager"),
+        *("__dojo_explore__", "__dojo_sweep__", "_sock", "_writer", "send_packed_command"),
     )
 )
 """Of the lab and of what runs the tests: how somebody gets from what they are handed to what judges them."""
@@ -41,26 +33,10 @@ _COMPARISONS = frozenset({"__eq__", "__lt__", "__le__", "__gt__", "__ge__", "__h
 
 def suspicions(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Lines, and what stands there."""
-    libraries: dict[str, str] = {}
-    written = []
     for node in ast.walk(tree):
-        if type(node) not in _TELLING:
-            continue
-        line = getattr(node, "lineno", 0)
-        for what in (*_imported(node), *_used(node), *_defined(node)):
-            yield line, what
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            libraries |= {alias.asname or alias.name.partition(".")[0]: alias.name for alias in node.names}
-        else:
-            written += [(line, name, attribute) for name, attribute in _written(node)]
-    for line, name, attribute in written:
-        # What is there already may be set: honest code takes away `sys.stdout`, and tells a logger not to propagate.
-        settable = (
-            sys.modules.get(libraries.get(name, "")),
-            logging.root if libraries.get(name) == "logging" else None,
-        )
-        if name in libraries and not any(hasattr(owner, attribute) for owner in settable):
-            yield line, f"keeps something of its own in {name}, which all processes have in common here"
+        if type(node) in _TELLING:
+            for what in (*_imported(node), *_used(node), *_defined(node)):
+                yield getattr(node, "lineno", 0), what
 
 
 def _imported(node: ast.AST) -> Iterator[str]:
@@ -92,23 +68,6 @@ def _used(node: ast.AST) -> Iterator[str]:
             yield f"uses {_text(name)}"
         elif isinstance(name, (ast.BinOp, ast.JoinedStr, ast.Call, ast.Subscript)):
             yield f"{node.func.id} with a name that is put together"
-
-
-def _written(node: ast.AST) -> Iterator[tuple[str, str]]:
-    """The name that begins what gets an attribute, and the attribute's, if it has one in the source.
-
-    The tested file is loaded once a process, and a library once.
-    """
-    owner: ast.AST | None = None
-    attribute = node.attr if isinstance(node, ast.Attribute) and node.attr != "__dict__" else ""
-    if isinstance(node, ast.Attribute) and (isinstance(node.ctx, ast.Store) or node.attr == "__dict__"):
-        owner = node.value
-    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("vars", "setattr"):
-        owner = next(iter(node.args), None)
-    while isinstance(owner, (ast.Attribute, ast.Call)):
-        owner = owner.value if isinstance(owner, ast.Attribute) else owner.func
-    if isinstance(owner, ast.Name):
-        yield owner.id, attribute
 
 
 def _called(function: ast.expr) -> str:

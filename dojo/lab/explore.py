@@ -12,7 +12,7 @@ import inspect
 import itertools
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from operator import is_
 from typing import Any, TypeVar, overload
@@ -25,7 +25,7 @@ from dojo.lab.loop import run_async
 from dojo.lab.modules import Learner
 from dojo.lab.schedule import Plan, SleepSet
 from dojo.lab.servers import Backend
-from dojo.lab.trace import independent
+from dojo.lab.trace import MAIN, Step, independent
 from dojo.lab.watchdog import watchdog
 from dojo.lab.world import World
 
@@ -90,6 +90,8 @@ class Session:
     capped: bool = False
     """Whether runs were left out because of `max_runs`: then passing proves less than it says."""
     last: Run | None = field(default=None, repr=False)
+    met: bool = False
+    """Whether two callers have ever stood at once before steps of which the order matters."""
 
 
 @dataclass(frozen=True)
@@ -209,6 +211,8 @@ def conduct(experiment: Experiment, replay: str | None = None) -> Session:
                 _note(session, experiment.run(Plan(fault=fault)))
             else:
                 _search(session, experiment, searching, fault)
+                if sweeping is None:
+                    _demand_a_meeting(session)
             if session.failed or session.capped:
                 break
     finally:
@@ -228,8 +232,35 @@ def parse_plan(text: str) -> Plan:
 def _note(session: Session, run: Run) -> None:
     session.runs += 1
     session.last = run
+    session.met = session.met or any(
+        _clash([step for letter, step in choice.enabled.items() if letter != MAIN])
+        for choice in run.world.scheduler.choices
+    )
     if run.error is not None:
         session.failed = run
+
+
+def _demand_a_meeting(session: Session) -> None:
+    """Who does to the same data what matters, and is never there at once, shows nothing about the other case."""
+    run = session.last
+    if run is None or session.failed or session.met or not run.world.processes or len(run.world.actors) < 2:
+        return
+    steps = [step for step in run.world.trace.entries if step.index >= 0 and step.actor is not run.world.main]
+    if steps and not _clash(steps):
+        return
+    run.error = LabError(
+        "the callers are processes of their own that work on the same data, and never two of them at once: what they "
+        "do before (a random sleep?) lets them miss each other here, or something that only this process has keeps "
+        "them apart (a lock in a library, on the event loop, in a file; somebody else who does it for them)"
+    )
+    session.failed = run
+
+
+def _clash(steps: Iterable[Step]) -> bool:
+    """Whether the order of two callers' steps matters."""
+    return any(
+        one.actor is not other.actor and not independent(one, other) for one, other in itertools.combinations(steps, 2)
+    )
 
 
 def _faults(session: Session, experiment: Experiment, sweeping: Sweep | None) -> Iterator[Fault | None]:

@@ -367,7 +367,8 @@ class Lab:
 
     def _broken(self, expected: str, got: str, *, trap: str) -> Failure:
         failure = Failure(expected=expected, got=got, trap=trap)
-        self.spoken = self.spoken or failure
+        if not self.world.closed:  # whatever is unwound then says nothing more
+            self.spoken = self.spoken or failure
         return failure
 
 

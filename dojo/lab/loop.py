@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import contextvars
 import math
 import selectors
 from collections.abc import Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any
 
 from dojo.lab.blame import waiting_tasks
-from dojo.lab.errors import Deadlock, LabError, NeverFinishes
+from dojo.lab.errors import Deadlock, NeverFinishes
 
 if TYPE_CHECKING:
     from dojo.lab.world import World
@@ -64,7 +65,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._world = world
         super().__init__(selector)
         self.set_exception_handler(self._keep)
-        self._own = frozenset(vars(self)) | {"_own"}
 
     @property
     def _clock_resolution(self) -> float:
@@ -79,15 +79,27 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._world.clock.monotonic()
 
     def create_task(self, *args: Any, **options: Any) -> asyncio.Task[Any]:
+        if not self.is_running():  # it is the lab that starts it
+            return super().create_task(*args, **options)
+        actor = self._world.actor
         task: asyncio.Task[Any] = super().create_task(*args, **options)
-        if self.is_running():  # else it is the lab that starts it
-            self._world.inherit(task)
-            self._world.started_tasks.note(task)
+        self._world.inherit(task, actor)
+        self._world.started_tasks.note(task)
         return task
 
-    def laid_down(self) -> list[str]:
-        """The names of what others have hung on this loop, which here all processes of a world share."""
-        return sorted(vars(self).keys() - self._own)
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.Handle:
+        if context is not None:
+            self._world.mark_empty(context)
+        return super().call_soon(callback, *args, context=context)
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        if context is not None:
+            self._world.mark_empty(context)
+        return super().call_at(when, callback, *args, context=context)
 
     def _keep(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         # An exception that nobody retrieved is evidence for a test to ask about, not noise on stderr.
@@ -117,8 +129,6 @@ def run_async(world: World, main: Coroutine[Any, Any, None]) -> None:
     try:
         with _inline_worker_threads():
             loop.run_until_complete(main)
-        if world.processes and (shared := loop.laid_down()):
-            raise LabError(f"{', '.join(shared)}: kept on the event loop; of two processes each has a loop of its own")
     finally:
         try:
             _dispose(world, loop)

@@ -104,11 +104,6 @@ def current() -> tuple[ThreadGroup, ThreadActor] | None:
     return _CURRENT.get(_thread.get_ident())
 
 
-def a_race_is_on() -> bool:
-    """Whether there are threads that take turns."""
-    return bool(_CURRENT)
-
-
 class ThreadGroup:
     """The actors of one race."""
 
@@ -122,8 +117,16 @@ class ThreadGroup:
 
     def run(self) -> dict[str, Outcome]:
         """Run everybody to the end (or death), started in the order given; outcomes by letter."""
-        with staying_here() as cpu:
-            return self._run(cpu)
+        self._world.turns.append(self)
+        try:
+            with staying_here() as cpu:
+                return self._run(cpu)
+        finally:
+            self._world.turns.remove(self)
+
+    @property
+    def callers(self) -> list[Actor]:
+        return [each.actor for each in self._actors.values()]
 
     def _run(self, cpu: int | None) -> dict[str, Outcome]:
         for actor in self._actors.values():
@@ -211,7 +214,7 @@ class ThreadGroup:
         except BaseException as error:  # noqa: BLE001 - handed over to the test's thread, which re-raises it
             outcome = Outcome(error=error)
         if actor.outcome is None:
-            actor.outcome = outcome
+            actor.outcome = Outcome(died=True) if actor.actor.dead else outcome
 
     def _resume(self, actor: ThreadActor) -> None:
         actor.baton.release()

@@ -73,6 +73,7 @@ class World:
         "started_tasks",
         "steps",
         "trace",
+        "turns",
         "wire",
     )
 
@@ -102,6 +103,8 @@ class World:
         self._threads: dict[int, Actor] = {}
         self._deaths: dict[str, asyncio.Future[None]] = {}
         self._groups: list[threads.ThreadGroup] = []
+        self.turns: list[threads.ThreadGroup] = []
+        """Those whose threads take turns now, the innermost last."""
         self._closers: list[Callable[[], None]] = []
         self.pools: list[redis.asyncio.ConnectionPool] = []
 
@@ -157,13 +160,14 @@ class World:
         here = _thread.get_ident()
         if self.loop is None or here != self._home:
             return self._threads.get(here, self.main)
-        if (task := asyncio.current_task(self.loop)) is not None:
-            return self._tasks.get(task, self.main)
-        letter = _ACTOR.get()
+        task = asyncio.current_task(self.loop)
+        if task is not None and (known := self._tasks.get(task)) is not None:
+            return known
+        letter = _ACTOR.get()  # of a callback, and of a task that was not made by the loop
         if letter is None:
             raise self._objection(
-                "a callback of the event loop runs in an empty context, so nobody can tell which process acts: "
-                "call it in the context that it is scheduled in"
+                "this runs in an empty context, so nobody can tell which process acts: run it in a copy of the "
+                "present one, as `contextvars.copy_context` makes it"
             )
         return next((actor for actor in self.actors if actor.letter == letter), self.main)
 
@@ -185,9 +189,14 @@ class World:
         """What is called back in the present context from now on is called back for `actor`."""
         _ACTOR.set(actor.letter)
 
-    def inherit(self, task: asyncio.Task[Any]) -> None:
-        """A new task acts for whoever starts it."""
-        self._tasks[task] = self.actor
+    def mark_empty(self, context: contextvars.Context) -> None:
+        """Whoever schedules something in a context that knows nobody is called back for."""
+        if _ACTOR not in context:
+            context.run(self.mark, self.actor)
+
+    def inherit(self, task: asyncio.Task[Any], actor: Actor) -> None:
+        """A new task acts for whoever has started it."""
+        self._tasks.setdefault(task, actor)
 
     def actor_of(self, task: asyncio.Task[Any]) -> Actor:
         return self._tasks.get(task, self.main)
@@ -313,32 +322,31 @@ class World:
     # synchronous gates
 
     def enter_sync(self, text: str, touches: Touches, lost: Lost) -> Step:
-        actor = self.actor
         here = threads.current()
-        if self.closed or (actor.dead and here is None):
+        beside = here is None and bool(self.turns)
+        actor = self._only_caller() if beside else self.actor
+        if self.closed or actor.dead:
             raise ProcessDied
         if here is None:
-            if threads.a_race_is_on() and _thread.get_ident() != self._home:
-                raise self._objection(
-                    "a thread that the tested code has started has no turn among the callers, so nothing could be said "
-                    "about their race: do it in the caller's own thread"
-                )
-            # The test's own thread, or a blocking client inside a task: nobody else can run anyway.
+            # The test's own thread, a blocking client inside a task, or one beside the only caller's thread: nobody
+            # else can run anyway.
             step = self._step(actor, text, touches, lambda: None)
             self.release(step)
-            return step
-        group, me = here
-        if stall := self._stall(actor):
-            group.sleep(me, stall)
-        step = self._step(actor, text, touches, lambda: None)
-        group.pause_at(me, step)
+            if not beside:
+                return step
+        else:
+            group, me = here
+            if stall := self._stall(actor):
+                group.sleep(me, stall)
+            step = self._step(actor, text, touches, lambda: None)
+            group.pause_at(me, step)
         kind = self._fault_kind(actor, step.index)
         if kind == "lost-request":
             step.note = "request lost"
             raise lost("connection lost before the request was sent")
         if kind == "died-before":
             step.note = "process died before sending"
-            self._freeze_sync(actor, group, me)
+            self._die(actor, lost)
         return step
 
     def leave_sync(self, step: Step, lost: Lost) -> None:
@@ -346,10 +354,28 @@ class World:
         if kind == "lost-reply":
             step.note = "applied, reply lost"
             raise lost("connection lost before the reply arrived")
-        here = threads.current()
-        if kind == "died-after" and here is not None:
+        if kind == "died-after" and (self.turns or threads.current()):
             step.note = "applied, then process died"
-            self._freeze_sync(step.actor, *here)
+            self._die(step.actor, lost)
+
+    def _only_caller(self) -> Actor:
+        """For whom a thread acts that the tested code has started: clear enough if there is but one."""
+        callers = self.turns[-1].callers
+        if len(callers) > 1:
+            raise self._objection(
+                "a thread that the tested code has started has no turn among the callers, so nothing could be said "
+                "about their race: do it in the caller's own thread"
+            )
+        return callers[0]
+
+    def _die(self, actor: Actor, lost: Lost) -> NoReturn:
+        here = threads.current()
+        if here is not None:
+            self._freeze_sync(actor, *here)
+        # In a thread beside its caller's, which hears of it at its own next step, or at its end.
+        actor.dead = True
+        self.scheduler.silence(actor)
+        raise lost("this process has died")
 
     def die_sync(self) -> NoReturn:
         """Kill the process of the synchronous actor that calls this."""

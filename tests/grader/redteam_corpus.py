@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .redteam import archives, odd_but_right, sources, trees
+from .redteam import archives, odd_but_right, sources, trees, turns
 
 HERE = Path(__file__).parent / "redteam"
 HARM = "HARM"
@@ -62,7 +62,7 @@ def honest() -> list[Attack]:
 
 
 def _builders(names: str) -> list[tuple[str, Callable[[Path], None]]]:
-    found = [pair for module in (trees, archives, sources, odd_but_right) for pair in vars(module).items()]
+    found = [pair for module in (trees, archives, sources, odd_but_right, turns) for pair in vars(module).items()]
     return [(name.removeprefix("n"), build) for name, build in found if re.match(names, name)]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import sys
 
 import pytest
+import redis
 
-from dojo.lab.explore import Experiment, conduct, sweep
+from dojo.lab.explore import Experiment, conduct, explore, sweep
 from dojo.lab.modules import Learner
 from dojo.lab.servers import FakeBackend
 from dojo.lab.verdict import Failure
@@ -25,11 +27,33 @@ async def in_an_empty_context(client):
     await asyncio.create_task(client.set("key", "value"), context=contextvars.Context())
 
 async def in_an_empty_callback(client):
-    asyncio.get_running_loop().call_soon(swallow, client.ping, context=contextvars.Context())
-    await asyncio.sleep(0)
+    done = asyncio.Event()
+    async def put():
+        try:
+            await client.set("key", "value")
+        finally:
+            done.set()
+    start = lambda: tasks.append(asyncio.ensure_future(put()))
+    tasks = []
+    asyncio.get_running_loop().call_soon(start, context=contextvars.Context())
+    await done.wait()
 
-async def keep(value):
-    asyncio.get_running_loop().kept = value
+async def puts(client, key):
+    await client.set(key, "value")
+
+async def by_hand(client):
+    await asyncio.Task(client.set("key", "value"))
+
+async def shuts_down():
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        raise RuntimeError("shut down") from None
+
+async def adds(client, shared):
+    lock = vars(asyncio.get_running_loop()).setdefault("ours", asyncio.Lock()) if shared else asyncio.Lock()
+    async with lock:
+        await client.set("key", int(await client.get("key") or 0) + 1)
 
 def in_a_thread(client):
     errors = []
@@ -89,28 +113,81 @@ def test_a_thread_stays_in_its_turn_in_any_context(told):
     assert error(told(dies)) is None
 
 
-def test_a_thread_that_nobody_can_schedule_is_refused_also_if_that_is_swallowed(told):
+def test_a_thread_of_its_own_acts_for_the_only_caller(told):
+    outcomes = []
+
+    @sweep(kinds=("died-before", "lost-reply"))
+    def dies(lab, mine):
+        outcome = lab.attempt_sync(lambda: mine.in_a_thread(lab.redis_sync()))
+        outcomes.append(outcome)
+
+    session = told(dies)
+    assert error(session) is None
+    assert [outcome.died for outcome in outcomes] == [False, True, False]
+    assert isinstance(outcomes[2].error, redis.ConnectionError)
+
+
+def test_among_several_callers_it_is_refused_also_if_that_is_swallowed(told):
     def asks(lab, mine):
-        assert mine.in_a_thread(lab.redis_sync()) is None
-        lab.attempt_sync(lambda: mine.swallow(lambda: mine.in_a_thread(lab.redis_sync())))
+        client = lab.redis_sync()
+        assert mine.in_a_thread(client) is None
+        lab.attempts_sync(lambda: mine.swallow(lambda: mine.in_a_thread(client)), lambda: client.ping())
         lab.expect("answer", 1, 2, trap="second")
 
     assert "no turn" in str(error(told(asks)))
 
 
-def test_a_callback_in_an_empty_context_is_refused(told):
+def test_a_callback_acts_for_whoever_scheduled_it(told):
+    @sweep(kinds=("lost-reply",))
     async def asks(lab, mine):
-        await mine.in_an_empty_callback(lab.redis_sync())
+        await lab.attempt(mine.in_an_empty_callback(lab.redis()))
+        lab.expect("keys", lab.server.keys(), [b"key"], trap="lost")
 
-    assert "empty context" in str(error(told(asks)))
+    session = told(asks)
+    assert error(session) is None
+    assert session.runs == 2
 
 
-def test_two_processes_share_no_event_loop(told):
-    async def keeps(lab, mine):
-        await mine.keep(1)
+def test_a_task_that_no_loop_has_made_acts_for_whoever_made_it(told):
+    @sweep(kinds=("died-before",))
+    async def dies(lab, mine):
+        await lab.attempt(mine.by_hand(lab.redis()))
+        assert lab.server.keys() == [b"key"]
 
-    async def shares(lab, mine):
-        await lab.process().keep(1)
+    session = told(dies)
+    assert session.runs == 2
+    assert session.failed.world.actors[0].dead
 
-    assert error(told(keeps)) is None
-    assert "kept: kept on the event loop" in str(error(told(shares)))
+
+def test_what_is_said_while_a_world_is_disposed_of_is_no_verdict(told):
+    async def leaves(lab, mine):
+        async def waits():
+            with lab.no_error(expected="it works", trap="late"):
+                await mine.shuts_down()
+
+        task = asyncio.ensure_future(waits())
+        await asyncio.sleep(0)
+        assert not task.done()
+
+    assert error(told(leaves)) is None
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["a lock on the loop", "a lock in each process"])
+def test_processes_that_never_meet_prove_nothing(told, shared):
+    @explore
+    async def race(lab, mine):
+        client = lab.redis()
+        one, other = lab.process(), lab.process()
+        await lab.race(one.adds(client, shared), other.adds(client, shared))
+
+    found = error(told(race))
+    assert ("never two of them at once" in str(found)) is shared
+
+
+def test_processes_that_work_on_different_data_need_not_meet(told):
+    @explore
+    async def race(lab, mine):
+        client = lab.redis()
+        await lab.race(lab.process().puts(client, "one"), lab.process().puts(client, "other"))
+
+    assert error(told(race)) is None
