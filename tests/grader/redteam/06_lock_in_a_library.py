@@ -3,8 +3,7 @@
 Kata: rate_limiter
 Attack: Decides without atomicity under a lock that it keeps in a module, which all processes of a world share.
 Status: failed
-Points: 27
-Flags: keeps something
+Points: 24
 """
 
 import asyncio

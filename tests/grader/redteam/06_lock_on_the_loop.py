@@ -3,7 +3,7 @@
 Kata: rate_limiter
 Attack: Decides without atomicity under a lock that it hangs on the event loop, which all processes of a world share.
 Status: failed
-Points: 20
+Points: 24
 """
 
 import asyncio

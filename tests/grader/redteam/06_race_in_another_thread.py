@@ -3,7 +3,7 @@
 Kata: idempotent_consumer
 Attack: Looks before it claims, in a thread of its own that it waits for, with errors handed on.
 Status: failed
-Points: 7
+Points: 23
 """
 
 from __future__ import annotations

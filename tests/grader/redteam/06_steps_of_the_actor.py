@@ -3,7 +3,7 @@
 Kata: rate_limiter
 Attack: Finds the actor in the context, and counts its steps down or replaces it, so that no fault is left to strike.
 Status: failed
-Points: 25
+Points: 3
 """
 
 import asyncio

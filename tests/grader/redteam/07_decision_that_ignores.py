@@ -3,7 +3,7 @@
 Kata: rate_limiter
 Attack: Decision ignores what it is built with, so that the model's right answers equal the wrong ones of hit.
 Status: failed
-Points: 5
+Points: 4
 """
 
 
