@@ -160,9 +160,12 @@ class Catalog:
         raise CatalogError(self._unknown(query, wanted))
 
     def select(self, queries: Iterable[str]) -> tuple[Kata, ...]:
-        """The katas that the queries name, in teaching order, each once; a track's name means all of it."""
+        """The katas that the queries name, in teaching order, each once; a track's name means all of it.
+
+        A query may have several names with commas between them.
+        """
         chosen: set[str] = set()
-        for query in queries:
+        for query in ",".join(queries).split(","):
             if _spoken_name(query) in self.tracks:
                 chosen.update(kata.name for kata in self.katas if kata.track == _spoken_name(query))
             else:

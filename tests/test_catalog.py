@@ -212,3 +212,8 @@ def test_importing_the_catalogue_stays_cheap() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+def test_several_names_may_stand_in_one_query():
+    chosen = load().select(["cache_aside,rate_limiter", "rate_limiter"])
+    assert [kata.name for kata in chosen] == ["cache_aside", "rate_limiter"]

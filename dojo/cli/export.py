@@ -24,7 +24,9 @@ def export(
     katas: Annotated[
         list[str] | None,
         typer.Option(
-            "--katas", metavar="KATA", help="For --gradescope: a kata or a track; again for more. All if none."
+            "--katas",
+            metavar="KATA",
+            help="For --gradescope: a kata or a track; several with commas, or again. All if none.",
         ),
     ] = None,
     config: Annotated[

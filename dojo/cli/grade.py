@@ -31,7 +31,7 @@ def grade(
     book: Annotated[Path | None, typer.Option("--out", metavar="BOOK", help="Default: DIR-book, beside DIR.")] = None,
     katas: Annotated[
         list[str] | None,
-        typer.Option("--katas", metavar="KATA", help="A kata or a track; again for more. All if none."),
+        typer.Option("--katas", metavar="KATA", help="A kata or a track; several with commas, or again. All if none."),
     ] = None,
     track: Annotated[str | None, typer.Option(metavar="TRACK", help="All katas of one track.")] = None,
     roster: Annotated[Path | None, typer.Option(metavar="CSV", help="Who is in the class, with their ids.")] = None,

@@ -19,7 +19,9 @@ def worker(
     cells: Annotated[int | None, typer.Option(min=1, metavar="N", help="Side by side. Default: one a core.")] = None,
     katas: Annotated[
         list[str] | None,
-        typer.Option("--katas", metavar="KATA", help="Only check and grade these; again for more. All if none."),
+        typer.Option(
+            "--katas", metavar="KATA", help="Only check and grade these; several with commas, or again. All if none."
+        ),
     ] = None,
     confinement: Annotated[
         str | None, typer.Option(metavar="TIER", help="namespaces, process or none. Default: the tightest that works.")
